@@ -1,0 +1,111 @@
+/* step.h - what a pure step is given (an event) and what it answers (effects). Pure.
+ *
+ * manager_step and worker_step decide; a driver (core/io or tests/sim) carries the effects
+ * out, in order. Completion of a disk write is an event, never a return value. An effect
+ * with after_wal = n is held by the driver until WAL record n is durable (EVENT_WAL_DONE
+ * >= n), and is dropped if the write fails. All appends of one loop turn share one write
+ * and one fdatasync.
+ */
+#ifndef SB_BASE_STEP_H
+#define SB_BASE_STEP_H
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/slice.h"
+
+/* Which fields of struct event a kind uses beside now_ms and wall_ns. */
+enum event_kind {
+	EVENT_START,		/* once, after recovery: -; a worker: text = node id */
+	EVENT_TIMER,		/* -: the deadline set with EFFECT_TIMER has passed */
+	EVENT_STOP,		/* -: end in good order, then EFFECT_EXIT */
+	/* manager: log */
+	EVENT_WAL_DONE,		/* id = last durable record number */
+	EVENT_WAL_FAILED,	/* text = why; nothing after the last WAL_DONE is durable */
+	EVENT_SNAPSHOT_SAVED,	/* id = index */
+	/* manager: HTTP API */
+	EVENT_REQUEST,		/* id = request; method, target, body; text = content type */
+	EVENT_REQUEST_GONE,	/* id = request whose client left before the end */
+	/* manager <-> agent sessions. In one daemon the driver joins the two ends. */
+	EVENT_SESSION_UP,	/* id = session; text = node id */
+	EVENT_SESSION_DOWN,	/* id = session */
+	EVENT_SESSION_MESSAGE,	/* id = session; body = JSON text */
+	/* worker: engine */
+	EVENT_ENGINE_REPLY,	/* id = call; status (0: engine not reachable, text why); body */
+	EVENT_ENGINE_DATA,	/* id = streaming call: a piece of its body; the end is
+				 * EVENT_ENGINE_REPLY with an empty body */
+	EVENT_CHILD_EXITED,	/* text = the child's name; status = wait status */
+};
+
+struct event {
+	enum event_kind kind;
+	uint64_t now_ms;	/* monotonic */
+	int64_t wall_ns;	/* Unix time; only for stamps that people read */
+	uint64_t id;
+	int status;
+	struct slice method;	/* these four: borrowed for the step */
+	struct slice target;
+	struct slice body;
+	struct slice text;
+};
+
+enum effect_kind {
+	EFFECT_TIMER,		/* deadline_ms: one per step machine, replaces the last; 0 = none */
+	EFFECT_LOG,		/* level, text */
+	EFFECT_EXIT,		/* status: the process ends when all before is done */
+	/* manager */
+	EFFECT_WAL_APPEND,	/* id = record number (last + 1), body = record */
+	EFFECT_SNAPSHOT_SAVE,	/* id = index it covers, body; older segments may go after
+				 * EVENT_SNAPSHOT_SAVED */
+	EFFECT_REPLY,		/* id = request, status, text = content type, body; more = 1 when
+				 * chunks follow (EFFECT_REPLY_CHUNK), the last of them with more = 0 */
+	EFFECT_REPLY_CHUNK,	/* id = request, body, more */
+	EFFECT_PROXY,		/* id = request: pass it through to the local engine */
+	EFFECT_SESSION_SEND,	/* id = session, body = JSON text (manager and worker) */
+	EFFECT_SESSION_CLOSE,	/* id = session */
+	/* worker */
+	EFFECT_ENGINE_CALL,	/* id = call, method, target, body (JSON or empty), timeout_ms;
+				 * more = 1: deliver the body in pieces as it comes */
+	EFFECT_ENGINE_CANCEL,	/* id = call: forget it, close its connection */
+	EFFECT_PUBLISH,		/* target = file name in the run folder, body: replaced atomically */
+	EFFECT_WIPE,		/* the node has left: remove the data folder's content */
+};
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+
+struct effect {
+	enum effect_kind kind;
+	uint64_t id;
+	uint64_t after_wal;	/* 0 = at once */
+	uint64_t deadline_ms;
+	uint64_t timeout_ms;
+	int status;
+	int more;
+	enum log_level level;
+	struct slice method;	/* these four live in the effects' arena */
+	struct slice target;
+	struct slice body;
+	struct slice text;
+};
+
+/* Enough for one step over EFFECTS_MAX / 4 tasks each with a call, a status and a log line;
+ * a step that has more to do leaves the rest for a timer at once. */
+enum { EFFECTS_MAX = 4096 };
+
+/* The list is valid until effects_reset, which the driver calls before each step. */
+struct effects {
+	struct arena arena;
+	struct effect *items;
+	uint32_t count;
+	uint32_t capacity;	/* private */
+};
+
+void effects_init(struct effects *e);
+void effects_done(struct effects *e);
+void effects_reset(struct effects *e);
+/* A zeroed effect at the end of the list, to be filled at once. Asserts count < EFFECTS_MAX. */
+struct effect *effects_add(struct effects *e, enum effect_kind kind, uint64_t id);
+/* How many more fit. */
+uint32_t effects_room(const struct effects *e);
+/* Shorthand: a log line (printf rules). */
+void effects_log(struct effects *e, enum log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+#endif
