@@ -1,0 +1,103 @@
+/* node.h - nodes, the cluster and networks. Pure. */
+#ifndef SB_MODEL_NODE_H
+#define SB_MODEL_NODE_H
+#include "model/service.h"
+
+enum node_role { ROLE_WORKER, ROLE_MANAGER };
+enum node_availability { AVAILABILITY_ACTIVE, AVAILABILITY_PAUSE, AVAILABILITY_DRAIN };
+enum node_state { NODE_UNKNOWN, NODE_DOWN, NODE_READY, NODE_DISCONNECTED };
+
+struct node_spec {
+	const char *name;
+	struct labels labels;
+	int role;		/* enum node_role */
+	int availability;	/* enum node_availability */
+	struct slice extra;
+};
+
+struct engine_description {
+	const char *engine_version;
+	struct labels labels;
+	struct slice plugins;
+};
+
+struct node_resources {
+	int64_t nano_cpus, memory_bytes;
+};
+
+struct node_description {
+	const char *hostname;
+	struct platform platform;
+	struct node_resources resources;
+	struct engine_description engine;
+	struct slice extra;
+};
+
+struct node_status {
+	int state;		/* enum node_state */
+	const char *message;
+	const char *addr;
+};
+
+struct manager_status {
+	int leader;
+	const char *reachability;	/* "reachable" */
+	const char *addr;		/* host:port */
+};
+
+struct node {
+	struct meta meta;
+	struct node_spec spec;
+	struct node_description description;
+	struct node_status status;
+	struct manager_status *manager_status;
+};
+
+struct orchestration_config {
+	int64_t task_history_retention_limit;	/* default 5 */
+};
+
+struct cluster_spec {
+	const char *name;	/* "default" */
+	struct labels labels;
+	struct orchestration_config orchestration;
+	struct slice extra;
+};
+
+struct cluster {
+	struct meta meta;
+	struct cluster_spec spec;
+	struct strings default_addr_pool;	/* {"10.0.0.0/8"} */
+	uint64_t subnet_size;			/* 24 */
+};
+
+struct ipam_config {
+	const char *subnet, *ip_range, *gateway;
+	struct labels auxiliary_addresses;
+};
+
+struct ipam {
+	const char *driver;
+	struct labels options;
+	struct list config;	/* struct ipam_config */
+};
+
+/* What a client sends to create one; also what is stored. */
+struct network_spec {
+	const char *name;
+	const char *driver;	/* "overlay" */
+	struct labels labels, options;
+	int internal, attachable, ingress;
+	struct ipam ipam;	/* once stored: one subnet with its gateway */
+	struct slice extra;
+};
+
+struct network {
+	struct meta meta;
+	struct network_spec spec;
+	int pending_delete;	/* internal: removed by a user; goes when no task uses it */
+};
+
+extern const struct table node_table, node_spec_table, node_description_table, cluster_table,
+	cluster_spec_table, network_table, network_spec_table;
+#endif
