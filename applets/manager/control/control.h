@@ -1,0 +1,93 @@
+/* control.h - the control loops of the leader: from what is wanted to what to change. Pure.
+ *
+ * Each loop is a function of the state and the time: it looks at what changed (all of it when
+ * leadership starts) and writes the next changes into one transaction. Nothing is remembered
+ * that is not in the state, but which objects to look at again and when. One transaction is
+ * under way at a time: control_run is called again when it was applied (or refused).
+ *
+ *	replicated.c  services with slots: create, replace, remove; restart.c: when and whether
+ *	global.c      one task a node
+ *	update.c      rolling updates; reap.c: history
+ *	allocate.c    subnets, addresses, published ports; schedule.c: a node for each task
+ *	dispatch.c    what each node's session is told; netmap.c: who answers published ports
+ */
+#ifndef SB_APPLETS_MANAGER_CONTROL_H
+#define SB_APPLETS_MANAGER_CONTROL_H
+#include "applets/manager/state/state.h"
+#include "base/rng.h"
+
+struct control {
+	struct map services;	/* private: ids to look at -> wake time (wall ns) or at once */
+	int tasks_waiting;	/* private: tasks in NEW or PENDING may be placeable */
+};
+
+void control_init(struct control *c);
+void control_done(struct control *c);
+/* Leadership starts: look at everything. */
+void control_all(struct control *c, const struct state *s);
+/* Something changed: look at what it concerns. */
+void control_note(struct control *c, const struct change *change);
+
+struct control_turn {
+	const struct state *state;
+	struct rng *rng;
+	struct arena *arena;	/* scratch, reset by the caller after the turn */
+	int64_t wall_ns;
+	struct txn *txn;	/* changes go in here; empty when there is nothing to do */
+	int64_t next_ns;	/* out: wall time to run again even if nothing changes; 0 = none */
+};
+
+/* One turn of all loops. At most TXN_CHANGES_MAX changes; what did not fit stays noted. */
+void control_run(struct control *c, struct control_turn *turn);
+/* The transaction of the last turn was refused: look again at all it touched. */
+void control_refused(struct control *c, const struct state *s);
+
+/*
+ * For the API: does this service's spec hold together with the rest of the swarm? Checks that
+ * published ports are free, and fills endpoint->ports (choosing dynamic ones, 30000-32767,
+ * sticky to what old had). old: the stored service or NULL. Lists in a.
+ * 0; ERR_IN_USE with Docker's text ("port '8080' is already in use by service 'p' (ID) as an
+ * ingress port"); ERR_LIMIT when no dynamic port is left.
+ */
+int allocate_ports(const struct state *s, struct arena *a, const struct service *old,
+		   const char *id, const struct service_spec *spec, struct endpoint *endpoint,
+		   struct errmsg *msg);
+/*
+ * For the API: gives a network without a subnet one of the cluster's pool, and a gateway; checks
+ * a given one (form, size /16 to /29, overlap with another network). Changes spec->ipam; in a.
+ * 0, ERR_INVALID, ERR_IN_USE or ERR_LIMIT (pool exhausted) with msg.
+ */
+int allocate_subnet(const struct state *s, struct arena *a, struct network_spec *spec,
+		    struct errmsg *msg);
+/* 0, or ERR_INVALID with Docker's text for a constraint that does not parse. */
+int constraint_check(const char *text, struct errmsg *msg);
+
+/*
+ * The nodes' sessions. Orders are struct session_order (model/session.h).
+ */
+struct dispatch {
+	struct map sessions;	/* private: session id -> its node, version, what it was told */
+	struct slice netmap;	/* private: the last text */
+	struct arena netmap_arena;	/* private */
+	int netmap_stale;	/* private */
+};
+
+void dispatch_init(struct dispatch *d);
+void dispatch_done(struct dispatch *d);
+/* A node's agent is there: it is told everything by the next dispatch_run. Replaces an older
+ * session of the same node, which is then ignored. */
+void dispatch_up(struct dispatch *d, uint64_t session, const char *node_id);
+void dispatch_down(struct dispatch *d, uint64_t session);
+/* The node id of a session, or NULL. */
+const char *dispatch_node(const struct dispatch *d, uint64_t session);
+/* The session of a node, or 0. */
+uint64_t dispatch_session(const struct dispatch *d, const char *node_id);
+/* The agent lost count: complete assignments again. */
+void dispatch_resync(struct dispatch *d, uint64_t session);
+void dispatch_note(struct dispatch *d, const struct change *change);
+/* Sends what changed since the last call: EFFECT_SESSION_SEND per session that needs one. */
+void dispatch_run(struct dispatch *d, const struct state *s, struct effects *fx);
+
+/* The netmap as of now: ingress ports of services -> RUNNING tasks that are meant to run. */
+void netmap_derive(const struct state *s, struct arena *a, struct buf *out);
+#endif
