@@ -131,7 +131,7 @@ endif
 
 $(BUILD)/swarmbox.debug: $(call obj,release,$(MAIN)) $(BUILD)/obj/release/libswarmbox.a
 	$(call say,LD,$@)
-	$Q$(CC) -fPIE $(SHRINK) $(PIE_HEAD) -o $@ $^ $(call libs,release) $(PIE_TAIL)
+	$Q$(CC) -fPIE $(SHRINK),-Map=$(BUILD)/obj/release/map $(PIE_HEAD) -o $@ $^ $(call libs,release) $(PIE_TAIL)
 $(BUILD)/swarmbox: $(BUILD)/swarmbox.debug
 	$(call say,STRIP,$@)
 	$Q$$($(CC) -print-prog-name=strip) -o $@ $<
@@ -187,10 +187,10 @@ tidy:
 	$Qtools/tidy
 
 purity: purity-bin
-	$Qtools/purity $(BUILD)/obj/release $(PURE)
+	$QNM="$$($(CC) -print-prog-name=nm)" tools/purity $(BUILD)/obj/release $(DEPS)/musl/lib $(PURE)
 
 size: $(BUILD)/swarmbox
-	$Qtools/size $< $(BUILD)/swarmbox.debug
+	$Qtools/size $< $(BUILD)/obj/release/map
 
 # tools/check runs the stages one after the other and adds their numbers up.
 check:
