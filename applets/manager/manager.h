@@ -1,0 +1,57 @@
+/* manager.h - the manager of a swarm: log, state, control loops, API. Pure.
+ *
+ * A step machine (base/step.h). It joins raft, the state, the control loops, the sessions and
+ * the API; each of these is its own file. Order within a step: take the event; apply what is
+ * committed; answer who waited for it; let the control loops write the next transaction; tell
+ * the sessions.
+ */
+#ifndef SB_APPLETS_MANAGER_H
+#define SB_APPLETS_MANAGER_H
+#include "base/err.h"
+#include "base/rng.h"
+#include "base/step.h"
+
+enum {
+	/* A snapshot is taken when this much log has come since the last one: replaying it takes
+	 * well under 0.1 s. */
+	MANAGER_LOG_BYTES_MAX = 8 * 1024 * 1024,
+	MANAGER_LOG_ENTRIES_MAX = 10000,
+	MANAGER_REQUESTS_MAX = 4096,	/* waiting for their entry or streaming; then 503 */
+};
+
+struct manager_config {		/* all borrowed for the manager's life */
+	const char *node_id;
+	const char *hostname;
+	const char *listen_addr;	/* "0.0.0.0:2377" */
+	const char *advertise_addr;	/* "192.0.2.2:2377", "" when none could be found */
+	const char *default_addr_pool;	/* "10.0.0.0/8": for a new swarm only */
+	const char *engine_socket;	/* for /info: where the local engine is */
+	const char *data_dir;		/* for /info */
+};
+
+struct manager;
+
+struct manager *manager_new(const struct manager_config *config, uint64_t seed);
+void manager_free(struct manager *m);
+
+/*
+ * Recovery, before EVENT_START: the newest snapshot (if any), then every WAL record in order of
+ * numbers. 0, or ERR_CORRUPT / ERR_INVALID with msg: the node must not start.
+ */
+int manager_recover_snapshot(struct manager *m, struct slice snapshot, struct errmsg *msg);
+int manager_recover_record(struct manager *m, uint64_t number, struct slice record,
+			   struct errmsg *msg);
+
+/* Events: START, TIMER, STOP, WAL_DONE, WAL_FAILED, SNAPSHOT_SAVED, REQUEST, REQUEST_GONE,
+ * SESSION_UP/DOWN/MESSAGE. Effects: TIMER, LOG, EXIT, WAL_APPEND, SNAPSHOT_SAVE, REPLY,
+ * REPLY_CHUNK, PROXY, SESSION_SEND, SESSION_CLOSE, WIPE. */
+void manager_step(struct manager *m, const struct event *ev, struct effects *fx);
+
+/* 1 when API requests are answered from a recovered, leading state. */
+int manager_is_ready(const struct manager *m);
+/*
+ * 1 when the API answers this request itself, so its body must be collected; 0 when it goes to
+ * the engine unread (EFFECT_PROXY without a step).
+ */
+int manager_serves(struct slice method, struct slice target);
+#endif
