@@ -210,7 +210,6 @@ struct service {
 	struct update_status *update_status;
 	uint64_t spec_version;	/* internal: index that last changed spec; 0 in a proposal means
 				 * "this one": apply fills it in */
-	int pending_delete;	/* internal: removed by a user; goes when its tasks are gone */
 };
 
 extern const struct table service_table, service_spec_table, task_spec_table,

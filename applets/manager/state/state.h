@@ -7,6 +7,7 @@
  */
 #ifndef SB_APPLETS_MANAGER_STATE_H
 #define SB_APPLETS_MANAGER_STATE_H
+#include "base/id.h"
 #include "base/map.h"
 #include "base/step.h"
 #include "model/node.h"
@@ -63,8 +64,7 @@ const void *state_entry(const struct map_entry *e);
 /* The tasks of one service (or node), in order of task ids. */
 struct state_tasks {
 	const struct map_entry *entry;	/* private */
-	struct slice prefix;		/* private */
-	char key[64];			/* private */
+	char prefix[ID_LEN + 2];	/* private: "id/" */
 };
 const struct task *state_service_tasks(const struct state *s, const char *service_id,
 				       struct state_tasks *it);
