@@ -61,6 +61,7 @@ struct task {
 	const char *service_name;	/* internal */
 	struct list ports;	/* internal: struct port_config, host mode ones to publish */
 	int64_t start_after;	/* internal: Unix ns before which desired stays READY (restart delay) */
+	int64_t running_at;	/* internal: Unix ns when it was first seen RUNNING, 0 = never */
 };
 
 extern const struct table task_table, task_status_table;
