@@ -75,7 +75,7 @@ void json_write_u64(struct json_writer *w, uint64_t value);
 void json_write_nano(struct json_writer *w, int64_t value);	/* 500000000 -> 0.5 */
 void json_write_bool(struct json_writer *w, int value);
 void json_write_null(struct json_writer *w);
-/* A whole parsed value again. */
+/* A whole parsed value again. The buf fails (ERR_LIMIT) where it would pass JSON_DEPTH_MAX. */
 void json_write_node(struct json_writer *w, const struct json *node);
 /* Text that is JSON already. */
 void json_write_raw(struct json_writer *w, struct slice text);
