@@ -53,8 +53,8 @@ enum effect_kind {
 	EFFECT_EXIT,		/* status: the process ends when all before is done */
 	/* manager */
 	EFFECT_WAL_APPEND,	/* id = record number (last + 1), body = record */
-	EFFECT_SNAPSHOT_SAVE,	/* id = index it covers, body; older segments may go after
-				 * EVENT_SNAPSHOT_SAVED */
+	EFFECT_SNAPSHOT_SAVE,	/* id = index it covers, body, wal_keep = first WAL record still
+				 * needed beside it: those below may go once it is saved */
 	EFFECT_REPLY,		/* id = request, status, text = content type, body; more = 1 when
 				 * chunks follow (EFFECT_REPLY_CHUNK), the last of them with more = 0 */
 	EFFECT_REPLY_CHUNK,	/* id = request, body, more */
@@ -75,6 +75,7 @@ struct effect {
 	enum effect_kind kind;
 	uint64_t id;
 	uint64_t after_wal;	/* 0 = at once */
+	uint64_t wal_keep;
 	uint64_t deadline_ms;
 	uint64_t timeout_ms;
 	int status;
