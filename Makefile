@@ -82,7 +82,8 @@ obj = $(patsubst %.c,$(BUILD)/obj/$(1)/%.o,$(2))
 
 all: $(BUILD)/swarmbox
 
-# flavour NAME: objects and one archive of all that is not a program's entry.
+# flavour NAME: objects and one archive of all that is not a program's entry. It is
+# appended to (q), as r would take two files of one name for the same member.
 define flavour
 $(BUILD)/obj/$(1)/%.o: %.c $(DEPS)/$(deps_$(1))/stamp Makefile
 	$$(call say,CC,$(1)/$$*)
@@ -95,7 +96,7 @@ $(BUILD)/obj/$(1)/libswarmbox.a: $(call obj,$(1),$(filter-out $(MAIN),$(CORE) $(
 		$(BUILD)/obj/members
 	$$(call say,AR,$(1))
 	@mkdir -p $$(@D)
-	$$Qrm -f $$@ && $$$$($$(cc_$(1)) -print-prog-name=ar) rcs $$@ $$(filter %.o,$$^)
+	$$Qrm -f $$@ && $$$$($$(cc_$(1)) -print-prog-name=ar) qcs $$@ $$(filter %.o,$$^)
 endef
 $(foreach f,release asan cov host fuzz,$(eval $(call flavour,$f)))
 
