@@ -46,7 +46,7 @@ APPLETS := $(foreach l,$(ONLY),$(filter applets/$l/%,$(APPLETS)))
 UNIT := tests/unit/unit.c $(foreach l,$(ONLY),$(filter tests/unit/test_$l_%,$(UNIT)))
 endif
 MAIN := applets/main.c
-WIRING := $(MAIN) $(wildcard applets/*/main*.c applets/*/*/main*.c)
+WIRING := $(MAIN) applets/applets.c $(wildcard applets/*/main*.c applets/*/*/main*.c)
 PURE := $(filter-out core/io/% $(WIRING),$(CORE) $(APPLETS))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 SIM := $(sort $(wildcard tests/sim/*.c))
