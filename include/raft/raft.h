@@ -30,11 +30,14 @@
 enum raft_role { RAFT_FOLLOWER, RAFT_CANDIDATE, RAFT_LEADER };
 
 enum {
-	/* Election timeout, drawn anew each time from [MIN, 2 MIN) (thesis 3.4, 9.3). */
+	/* Election timeout, drawn anew each time from [MIN, 2 MIN) (thesis 3.4). */
 	RAFT_ELECTION_MS = 1000,
 	/* Entries proposed but not yet committed: what a leader may lose in one crash, and
 	 * its memory beyond the state. 4 records of the largest size. */
 	RAFT_PENDING_BYTES_MAX = 4 * RAFT_DATA_MAX,
+	/* Entries since the last snapshot, in memory and to be replayed at a start. A snapshot
+	 * is due long before; without one no more is taken in. */
+	RAFT_TAIL_BYTES_MAX = 64 << 20,
 };
 
 /* A record to append to the WAL. */
@@ -73,18 +76,19 @@ struct raft {
 	uint64_t snapshot_index;	/* read: entries up to here are in the snapshot */
 	uint64_t snapshot_term;		/* read */
 	uint64_t record_last;		/* read: number of the last WAL record given out */
-	uint64_t tail_bytes;		/* read: data bytes of the entries after snapshot_index */
+	uint64_t tail_bytes;		/* read: record bytes of the entries after snapshot_index */
+	struct raft_config config;	/* read: the newest in the log, committed or not (4.1) */
 	/* the rest is private */
-	struct raft_config config;	/* the newest in the log, committed or not (thesis 4.1) */
 	struct raft_config snapshot_config;
 	struct raft_peer peers[RAFT_VOTERS_MAX];	/* as config.voters */
 	struct raft_entry *entries;	/* snapshot_index + 1 and on */
 	uint32_t count, capacity;
-	uint64_t wal_keep;		/* of the loaded snapshot */
+	uint64_t record_first;		/* number of the first one loaded, 0 = none */
+	uint64_t wal_keep;		/* the first one that must be there */
 	uint64_t vote_record;		/* record of our vote for ourself */
 	uint64_t durable;		/* last durable record */
 	uint64_t leader_first;		/* index of our own no-op while leader */
-	uint64_t pending_bytes;		/* data bytes above commit */
+	uint64_t pending_bytes;		/* record bytes above commit */
 	int failed;
 	struct rng rng;
 };
@@ -118,7 +122,7 @@ void raft_disk_failed(struct raft *r, struct raft_update *u);
 /*
  * Appends a command; its index is set on success, and it is done when committed reaches
  * that index. ERR_UNAVAILABLE: not a ready leader. ERR_LIMIT: longer than RAFT_DATA_MAX, or
- * RAFT_PENDING_BYTES_MAX wait for the disk already.
+ * RAFT_PENDING_BYTES_MAX wait for the disk, or RAFT_TAIL_BYTES_MAX for a snapshot.
  */
 int raft_propose(struct raft *r, struct slice data, uint64_t *index, struct raft_update *u);
 
@@ -128,7 +132,7 @@ int raft_is_ready(const struct raft *r);
 /* Entries after the snapshot. With tail_bytes: when to take the next one. */
 uint32_t raft_tail_count(const struct raft *r);
 
-/* Fills in what a snapshot of the state at index commit must carry. */
+/* Fills in what a snapshot of the state at index commit (not 0) must carry. */
 void raft_snapshot_meta(const struct raft *r, struct raft_snapshot *s);
 /* A snapshot at index (<= commit, as raft_snapshot_meta gave it) is durable: drops the
  * entries it covers. An index that is covered already does nothing. */

@@ -1,0 +1,175 @@
+/* Contracts and layouts are in record.h. */
+#include "raft/record.h"
+#include <assert.h>
+#include "base/bytes.h"
+#include "base/err.h"
+
+enum {
+	HARD_LEN = 17,
+	SNAPSHOT_FIXED = 41,	/* before the configuration */
+	SNAPSHOT_TYPE = 3,
+	CONFIG_FIXED = 4,
+};
+
+static void put(struct buf *out, unsigned n, uint64_t value)
+{
+	uint8_t bytes[8];
+
+	bytes_put(bytes, n, value);
+	buf_add(out, bytes, n);
+}
+
+static int config_is_valid(const struct raft_config *c)
+{
+	uint64_t before = 0;
+
+	if (c->count == 0 || c->count > RAFT_VOTERS_MAX)
+		return 0;
+	for (uint32_t i = 0; i < c->count; i++) {
+		if (c->voters[i] <= before)
+			return 0;
+		before = c->voters[i];
+	}
+	return 1;
+}
+
+void raft_hard_build(struct buf *out, struct raft_hard hard)
+{
+	assert(hard.term > 0);
+	put(out, 1, RAFT_RECORD_HARD);
+	put(out, 8, hard.term);
+	put(out, 8, hard.vote);
+}
+
+void raft_entry_build(struct buf *out, const struct raft_entry *e)
+{
+	assert(e->term > 0 && e->index > 0);
+	assert(e->data.len <= RAFT_DATA_MAX);
+	put(out, 1, RAFT_RECORD_ENTRY);
+	put(out, 1, e->kind);
+	put(out, 8, e->term);
+	put(out, 8, e->index);
+	buf_add_slice(out, e->data);
+}
+
+void raft_config_build(struct buf *out, const struct raft_config *c)
+{
+	assert(config_is_valid(c));
+	put(out, 4, c->count);
+	for (uint32_t i = 0; i < c->count; i++)
+		put(out, 8, c->voters[i]);
+}
+
+void raft_snapshot_build(struct buf *out, const struct raft_snapshot *s)
+{
+	assert(s->index > 0 && s->term > 0);
+	assert(s->hard.term >= s->term && s->wal_keep > 0);
+	put(out, 1, SNAPSHOT_TYPE);
+	put(out, 8, s->index);
+	put(out, 8, s->term);
+	put(out, 8, s->hard.term);
+	put(out, 8, s->hard.vote);
+	put(out, 8, s->wal_keep);
+	raft_config_build(out, &s->config);
+}
+
+static int entry_parse(const char *p, size_t len, struct raft_entry *entry)
+{
+	struct raft_entry e = { 0 };
+
+	if (len < RAFT_ENTRY_HEADER || len > RAFT_RECORD_MAX)
+		return ERR_CORRUPT;
+	if (p[1] < RAFT_NOOP || p[1] > RAFT_CONFIG)
+		return ERR_CORRUPT;
+	e.kind = (enum raft_kind)p[1];
+	e.term = bytes_get_u64(p + 2);
+	e.index = bytes_get_u64(p + 10);
+	e.data = (struct slice){ p + RAFT_ENTRY_HEADER, len - RAFT_ENTRY_HEADER };
+	if (e.term == 0 || e.index == 0)
+		return ERR_CORRUPT;
+	if (e.kind == RAFT_NOOP && e.data.len > 0)
+		return ERR_CORRUPT;
+	*entry = e;
+	return 0;
+}
+
+int raft_record_parse(struct slice bytes, struct raft_record *r)
+{
+	struct raft_record record = { 0 };
+
+	if (bytes.len == 0)
+		return ERR_CORRUPT;
+	if (bytes.data[0] == RAFT_RECORD_ENTRY) {
+		if (entry_parse(bytes.data, bytes.len, &record.entry) < 0)
+			return ERR_CORRUPT;
+		record.type = RAFT_RECORD_ENTRY;
+	} else if (bytes.data[0] == RAFT_RECORD_HARD && bytes.len == HARD_LEN) {
+		record.type = RAFT_RECORD_HARD;
+		record.hard.term = bytes_get_u64(bytes.data + 1);
+		record.hard.vote = bytes_get_u64(bytes.data + 9);
+		if (record.hard.term == 0)
+			return ERR_CORRUPT;
+	} else {
+		return ERR_CORRUPT;
+	}
+	*r = record;
+	return 0;
+}
+
+/* A configuration at the front of bytes: its length, or ERR_CORRUPT. */
+static int config_take(struct slice bytes, struct raft_config *config)
+{
+	struct raft_config c = { 0 };
+	size_t len;
+
+	if (bytes.len < CONFIG_FIXED)
+		return ERR_CORRUPT;
+	c.count = bytes_get_u32(bytes.data);
+	if (c.count == 0 || c.count > RAFT_VOTERS_MAX)
+		return ERR_CORRUPT;
+	len = CONFIG_FIXED + (size_t)c.count * 8;
+	if (bytes.len < len)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < c.count; i++)
+		c.voters[i] = bytes_get_u64(bytes.data + CONFIG_FIXED + (size_t)i * 8);
+	if (!config_is_valid(&c))
+		return ERR_CORRUPT;
+	*config = c;
+	return (int)len;
+}
+
+int raft_config_parse(struct slice bytes, struct raft_config *c)
+{
+	struct raft_config config;
+	int len = config_take(bytes, &config);
+
+	if (len < 0 || (size_t)len != bytes.len)
+		return ERR_CORRUPT;
+	*c = config;
+	return 0;
+}
+
+int raft_snapshot_parse(struct slice *bytes, struct raft_snapshot *s)
+{
+	struct raft_snapshot snapshot = { 0 };
+	const char *p = bytes->data;
+	struct slice rest;
+	int len;
+
+	if (bytes->len < SNAPSHOT_FIXED || p[0] != SNAPSHOT_TYPE)
+		return ERR_CORRUPT;
+	snapshot.index = bytes_get_u64(p + 1);
+	snapshot.term = bytes_get_u64(p + 9);
+	snapshot.hard.term = bytes_get_u64(p + 17);
+	snapshot.hard.vote = bytes_get_u64(p + 25);
+	snapshot.wal_keep = bytes_get_u64(p + 33);
+	rest = (struct slice){ p + SNAPSHOT_FIXED, bytes->len - SNAPSHOT_FIXED };
+	len = config_take(rest, &snapshot.config);
+	if (len < 0 || snapshot.index == 0 || snapshot.term == 0)
+		return ERR_CORRUPT;
+	if (snapshot.hard.term < snapshot.term || snapshot.wal_keep == 0)
+		return ERR_CORRUPT;
+	*bytes = (struct slice){ rest.data + len, rest.len - (size_t)len };
+	*s = snapshot;
+	return 0;
+}
