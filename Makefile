@@ -208,7 +208,7 @@ bench: all
 quickstart:
 	$QBUILD='$(BUILD)' tools/quickstart
 quickstart-down:
-	$QBUILD='$(BUILD)' tools/quickstart --down
+	$QBUILD='$(BUILD)' tools/quickstart down
 image: all
 	$QBUILD='$(BUILD)' tools/image
 

@@ -151,7 +151,7 @@ sb() {
 	"$LAB" x "$i" "$SWARMBOX" "$@"
 }
 
-# sb_kill I [SIGNAL]: every swarmbox process of host I gets SIGNAL (KILL); returns when all are gone.
+# sb_kill I [SIGNAL]: each swarmbox process of host I gets SIGNAL (KILL); returns when all are gone.
 sb_kill() {
 	x "$1" sh -c 'pids() {
 			for p in /proc/[0-9]*; do
