@@ -60,7 +60,7 @@ struct http_head {
  *			else when the head is complete, so the result depends on the bytes alone)
  *	ERR_LIMIT	HTTP_HEAD_MAX or HTTP_HEADERS_MAX is passed
  *	ERR_UNSUPPORTED	a version other than 1.x, or a transfer coding other than chunked
- *	ERR_INVALID	anything else, among it: Host missing (1.1), empty-handed or doubled;
+ *	ERR_INVALID	anything else, among it: Host missing (1.1) or doubled;
  *			Content-Length with Transfer-Encoding; Content-Length doubled with
  *			another value, signed, blank or too large; Transfer-Encoding in 1.0
  */

@@ -12,6 +12,7 @@
  *				REQUEST: http_serve_reply(s, ...) now or later
  *				ERROR:   nothing (the answer is in the output already)
  *	after a later reply or its last chunk: the events again (a pipelined request)
+ *	end of input:	http_serve_eof(s), then the events
  *	writable:	write http_serve_out(s), http_serve_sent(s, n, now)
  *	then:		if (http_serve_finished(s)) close (shut the writing side down first, so
  *			that bytes not read yet do not destroy the answer)
@@ -60,7 +61,10 @@ struct http_serve {
 	uint8_t keep_alive;
 	uint8_t is_head;	/* the request's method is HEAD */
 	uint8_t is_old;		/* the request's version is 1.0 */
+	uint8_t expects;	/* Expect: 100-continue */
+	uint8_t eof;
 	uint8_t chunked;	/* the reply is */
+	uint8_t no_body;	/* the reply has none on the wire: HEAD, 204, 304 */
 };
 
 enum http_serve_kind {
@@ -86,7 +90,8 @@ void http_serve_done(struct http_serve *s);
 int http_serve_wants(const struct http_serve *s);
 /* At most HTTP_SERVE_READ_MAX bytes, only if it wants them, after all events were taken. */
 void http_serve_feed(struct http_serve *s, struct slice bytes, uint64_t now_ms);
-/* The client will send no more: a request being answered is still answered. */
+/* The client will send no more. Take the events after it: complete requests are still
+ * answered, then the machine is finished. */
 void http_serve_eof(struct http_serve *s);
 /* The next event; returns ev->kind. Other fields of ev are written as the kind says. */
 enum http_serve_kind http_serve_next(struct http_serve *s, uint64_t now_ms,

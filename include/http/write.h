@@ -42,6 +42,15 @@ void http_write_request(struct buf *out, const struct http_request *request);
  */
 void http_write_forward(struct buf *out, const struct http_head *head);
 
+/*
+ * The status line and headers of a reply, without its body. common: lines that all replies
+ * carry. connection: the Connection header's value, or NULL for none. chunked: 1 to write
+ * Transfer-Encoding; else Content-Length, unless reply->more: then the end of the connection
+ * ends the body. 204 and 304 carry neither.
+ */
+void http_write_reply_head(struct buf *out, const struct http_reply *reply, struct slice common,
+			   const char *connection, int chunked);
+
 /* "Name: value\r\n". */
 void http_write_header(struct buf *out, const char *name, struct slice value);
 #endif
