@@ -45,7 +45,6 @@ struct walsegment {
 	uint8_t chain[WALRECORD_CHAIN_LEN];	/* of the last record */
 	uint32_t count;				/* records so far */
 	uint32_t offset;			/* where the next record begins */
-	uint32_t durable;			/* highest such offset a record has told */
 };
 
 /* A new segment: appends its header to out. The caller has set s->first, and s->previous
