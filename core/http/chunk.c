@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 #include "base/err.h"
+#include "http/url.h"
 
 enum state {
 	SIZE_FIRST,	/* the first digit of a size */
@@ -31,17 +32,6 @@ void http_body_init(struct http_body *b, enum http_body_kind kind, uint64_t leng
 		b->left = length;
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static int is_text(char c)
 {
 	unsigned char u = (unsigned char)c;
@@ -62,7 +52,7 @@ static int after_size(int state, char c)
 /* A byte of a size line. Returns the next state or NEVER. */
 static int size_step(struct http_body *b, char c)
 {
-	int digit = hex_value(c);
+	int digit = http_hex_value(c);
 
 	switch (b->state) {
 	case SIZE_FIRST:
@@ -117,7 +107,7 @@ static int step(struct http_body *b, char c)
 	int in_size = b->state < DATA;
 	int next;
 
-	if (in_size && b->left >> (SIZE_BITS_MAX - 4) && hex_value(c) >= 0 && b->state == SIZE)
+	if (in_size && b->left >> (SIZE_BITS_MAX - 4) && http_hex_value(c) >= 0 && b->state == SIZE)
 		return ERR_LIMIT;
 	if (++b->line_len > (in_size ? HTTP_CHUNK_LINE_MAX : HTTP_TRAILER_MAX))
 		return ERR_LIMIT;

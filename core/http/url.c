@@ -28,7 +28,7 @@ int http_url_split(struct slice target, struct http_url *url)
 	return 0;
 }
 
-static int hex_value(char c)
+int http_hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -42,8 +42,8 @@ static int hex_value(char c)
 /* The byte that the %XX at the front of text stands for, or ERR_INVALID. */
 static int decode_escape(struct slice text)
 {
-	int high = text.len > 2 ? hex_value(text.data[1]) : -1;
-	int low = text.len > 2 ? hex_value(text.data[2]) : -1;
+	int high = text.len > 2 ? http_hex_value(text.data[1]) : -1;
+	int low = text.len > 2 ? http_hex_value(text.data[2]) : -1;
 
 	if (high < 0 || low < 0 || (high == 0 && low == 0))
 		return ERR_INVALID;

@@ -28,6 +28,9 @@ int http_url_decode(struct arena *a, struct slice text, struct slice *out);
 /* As http_url_decode, and '+' is a space: the form of query names and values. */
 int http_query_decode(struct arena *a, struct slice text, struct slice *out);
 
+/* 0 .. 15, or -1 for a character that is no hex digit. */
+int http_hex_value(char c);
+
 /* Appends text so that it may stand as a query value or a path segment: all but RFC 3986's
  * unreserved characters become %XX. */
 void http_url_encode(struct buf *out, struct slice text);
