@@ -144,9 +144,10 @@ static int head_status(const struct http_serve *s, int err)
 	if (err != ERR_UNSUPPORTED)
 		return 400;
 	/* It is the version, or else the transfer coding. */
-	if (line.len < 8 || !slice_has_prefix((struct slice){ line.data + line.len - 8, 8 }, "HTTP/1."))
+	if (line.len < 8)
 		return 505;
-	return 501;
+	line = (struct slice){ line.data + line.len - 8, 8 };
+	return slice_has_prefix(line, "HTTP/1.") ? 501 : 505;
 }
 
 static enum http_serve_kind none(struct http_serve *s, struct http_serve_event *ev)

@@ -25,7 +25,8 @@ struct http_request {
 	struct slice content_type;	/* empty: none */
 	struct slice headers;		/* further lines, each "Name: value\r\n"; may be empty */
 	struct slice upgrade;		/* a protocol to change to ("tcp"), or empty */
-	struct slice body;		/* Content-Length is written if not empty or POST, PUT, PATCH */
+	struct slice body;		/* its length is written unless it is empty and the
+					 * method is none of POST, PUT, PATCH */
 };
 
 /* The reason phrase (RFC 9110 15), "Unknown" for others. */

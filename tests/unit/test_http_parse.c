@@ -115,7 +115,8 @@ static const struct parse_case response_cases[] = {
 	{ "HTTP/2 200 X\r\n\r\n", ERR_INVALID },
 	{ "HTTP/2.0 200 X\r\n\r\n", ERR_UNSUPPORTED },
 	{ "ICY 200 OK\r\n\r\n", ERR_INVALID },
-	{ "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", ERR_INVALID },
+	{ "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+	  ERR_INVALID },
 };
 
 /* A prefix gives ERR_MORE or the final error; after it the whole gives the final result. */
@@ -196,8 +197,9 @@ TEST(no_nul_in_a_head)
 {
 	static const char text[] = "GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n";
 	struct http_head head;
+	struct slice in = { text, sizeof(text) - 1 };
 
-	CHECK_INT(http_parse_request((struct slice){ text, sizeof(text) - 1 }, 0, &head), ERR_INVALID);
+	CHECK_INT(http_parse_request(in, 0, &head), ERR_INVALID);
 }
 
 TEST(keep_alive_is_the_default_of_1_1_only)
@@ -210,7 +212,8 @@ TEST(keep_alive_is_the_default_of_1_1_only)
 	CHECK(parse_text("GET / HTTP/1.0\r\n\r\n", &head) > 0 && !head.keep_alive);
 	CHECK(parse_text("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", &head) > 0);
 	CHECK(head.keep_alive);
-	CHECK(parse_text("GET / HTTP/1.0\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n", &head) > 0);
+	CHECK(parse_text("GET / HTTP/1.0\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n",
+			 &head) > 0);
 	CHECK(!head.keep_alive);
 }
 
@@ -218,12 +221,13 @@ TEST(upgrade_needs_connection_to_name_it)
 {
 	struct http_head head;
 
-	CHECK(parse_text("POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
-			 &head) > 0);
+	CHECK(parse_text("POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+			 "Upgrade: tcp\r\n\r\n", &head) > 0);
 	CHECK(slice_is(head.upgrade, "tcp"));
 	CHECK(parse_text("POST / HTTP/1.1\r\nHost: a\r\nUpgrade: tcp\r\n\r\n", &head) > 0);
 	CHECK_INT(head.upgrade.len, 0);
-	CHECK(parse_text("POST / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n", &head) > 0);
+	CHECK(parse_text("POST / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
+			 &head) > 0);
 	CHECK_INT(head.upgrade.len, 0);
 }
 
@@ -238,7 +242,8 @@ TEST(response_bodies)
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", "GET", HTTP_BODY_LENGTH },
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "GET", HTTP_BODY_NONE },
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", "HEAD", HTTP_BODY_NONE },
-		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "GET", HTTP_BODY_CHUNKED },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "GET",
+		  HTTP_BODY_CHUNKED },
 		{ "HTTP/1.1 204 X\r\nTransfer-Encoding: chunked\r\n\r\n", "GET", HTTP_BODY_NONE },
 		{ "HTTP/1.1 304 X\r\nContent-Length: 3\r\n\r\n", "GET", HTTP_BODY_NONE },
 		{ "HTTP/1.1 100 X\r\n\r\n", "GET", HTTP_BODY_NONE },
@@ -314,5 +319,6 @@ TEST(lists)
 	CHECK(http_list_has(SLICE("a, B ,c"), "b"));
 	CHECK(!http_list_has(SLICE("a, bb"), "b"));
 	CHECK(!http_list_has(SLICE(""), "b"));
-	CHECK(!http_is_token(SLICE("")) && !http_is_token(SLICE("a b")) && http_is_token(SLICE("a-b")));
+	CHECK(http_is_token(SLICE("a-b")));
+	CHECK(!http_is_token(SLICE("")) && !http_is_token(SLICE("a b")));
 }
