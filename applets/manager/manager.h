@@ -42,7 +42,7 @@ int manager_recover_snapshot(struct manager *m, struct slice snapshot, struct er
 int manager_recover_record(struct manager *m, uint64_t number, struct slice record,
 			   struct errmsg *msg);
 
-/* Events: START, TIMER, STOP, WAL_DONE, WAL_FAILED, SNAPSHOT_SAVED, REQUEST, REQUEST_GONE,
+/* Events: START, TIMER, STOP, WAL_DONE, WAL_FAILED, SNAPSHOT_SAVED/FAILED, REQUEST, REQUEST_GONE,
  * SESSION_UP/DOWN/MESSAGE. Effects: TIMER, LOG, EXIT, WAL_APPEND, SNAPSHOT_SAVE, REPLY,
  * REPLY_CHUNK, PROXY, SESSION_SEND, SESSION_CLOSE, WIPE. */
 void manager_step(struct manager *m, const struct event *ev, struct effects *fx);

@@ -16,7 +16,7 @@ enum { MAP_LEVELS = 16 };	/* 4^16 entries before a level is missed */
 
 struct map_entry {
 	void *value;			/* read and write */
-	struct slice key;		/* read; owned by the map */
+	struct slice key;		/* read; owned by the map; a NUL follows it */
 	struct map_entry *next[];	/* private */
 };
 

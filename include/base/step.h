@@ -20,7 +20,8 @@ enum event_kind {
 	/* manager: log */
 	EVENT_WAL_DONE,		/* id = last durable record number */
 	EVENT_WAL_FAILED,	/* text = why; nothing after the last WAL_DONE is durable */
-	EVENT_SNAPSHOT_SAVED,	/* id = index */
+	EVENT_SNAPSHOT_SAVED,	/* id = as in the effect */
+	EVENT_SNAPSHOT_FAILED,	/* id = as in the effect; text = why: the log is kept */
 	/* manager: HTTP API */
 	EVENT_REQUEST,		/* id = request; method, target, body; text = content type */
 	EVENT_REQUEST_GONE,	/* id = request whose client left before the end */

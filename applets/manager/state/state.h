@@ -79,9 +79,10 @@ struct txn {
 	struct map touched;	/* private: "kind id" of every object in it */
 	uint32_t count;		/* read: changes in it */
 };
+
 enum {
 	TXN_CHANGES_MAX = 1000,			/* keeps one entry's apply under some ms */
-	TXN_TEXT_MAX = 4 * 1024 * 1024,		/* a thousand tasks of 4 KiB */
+	TXN_TEXT_MAX = 2 * 1024 * 1024,		/* one Raft entry (raft/record.h) */
 };
 
 /* wall_ns: the leader's clock, the stamp of every change in it. */
