@@ -60,22 +60,21 @@ static int skip_digits(struct scan *s)
 static int scan_number(struct scan *s)
 {
 	const char *start = s->at;
-	int err;
 
 	take(s, '-');
 	if (take(s, '0')) {
 		if (is_digit(peek(s)))
 			return invalid(s, "a number with a leading zero");
-	} else if ((err = skip_digits(s)) < 0) {
-		return err;
+	} else if (skip_digits(s) < 0) {
+		return ERR_INVALID;
 	}
-	if (take(s, '.') && (err = skip_digits(s)) < 0)
-		return err;
+	if (take(s, '.') && skip_digits(s) < 0)
+		return ERR_INVALID;
 	if (take(s, 'e') || take(s, 'E')) {
 		if (!take(s, '+'))
 			take(s, '-');
-		if ((err = skip_digits(s)) < 0)
-			return err;
+		if (skip_digits(s) < 0)
+			return ERR_INVALID;
 	}
 	buf_add_char(s->out, '"');
 	buf_add_char(s->out, JSON_MARK_NUMBER);
@@ -168,7 +167,6 @@ size_t json_utf8_length(struct slice s)
 static int scan_string(struct scan *s, char mark)
 {
 	const char *start = s->at + 1;
-	int err;
 
 	if (!take(s, '"'))
 		return invalid(s, "a string is missing");
@@ -182,8 +180,8 @@ static int scan_string(struct scan *s, char mark)
 			return invalid(s, "a control character in a string");
 		if (c == '\\') {
 			s->at++;
-			if ((err = scan_escape(s)) < 0)
-				return err;
+			if (scan_escape(s) < 0)
+				return ERR_INVALID;
 			continue;
 		}
 		n = json_utf8_length((struct slice){ s->at, (size_t)(s->end - s->at) });
@@ -222,11 +220,9 @@ static int in_object(const struct scan *s)
 /* The blanks, the key and the colon before a member's value. */
 static int scan_key(struct scan *s)
 {
-	int err;
-
 	skip_blanks(s);
-	if ((err = scan_string(s, 0)) < 0)
-		return err;
+	if (scan_string(s, 0) < 0)
+		return ERR_INVALID;
 	skip_blanks(s);
 	if (!take(s, ':'))
 		return invalid(s, "a ':' is missing after a key");
@@ -275,16 +271,13 @@ static int scan_after(struct scan *s)
 {
 	for (;;) {
 		char close = in_object(s) ? '}' : ']';
-		int err;
 
 		skip_blanks(s);
 		if (s->depth == 0)
 			return s->at == s->end ? 0 : invalid(s, "text after the value");
 		if (take(s, ',')) {
 			buf_add_char(s->out, ',');
-			if (in_object(s) && (err = scan_key(s)) < 0)
-				return err;
-			return 1;
+			return in_object(s) && scan_key(s) < 0 ? ERR_INVALID : 1;
 		}
 		if (!take(s, close))
 			return invalid(s, s->at == s->end ? "the text ends too early"

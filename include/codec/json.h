@@ -14,7 +14,7 @@
 
 enum {
 	JSON_DEPTH_MAX = 64,			/* specs nest about ten deep */
-	JSON_TEXT_MAX = 16 * 1024 * 1024,	/* an engine's container list with some hundred entries */
+	JSON_TEXT_MAX = 16 * 1024 * 1024,	/* an engine's list of some thousand containers */
 	JSON_NODES_MAX = 1000000,		/* bounds the arena: about 64 bytes a node */
 };
 

@@ -60,7 +60,8 @@ static const struct pair good[] = {
 	{ "{\"a\":1,\"A\":2}", "{\"a\":1,\"A\":2}" },
 	{ "{\"a\\nb\":1}", "{\"a\\nb\":1}" },
 	{ "[{\"a\":1},{\"a\":1}]", "[{\"a\":1},{\"a\":1}]" },
-	{ "\"\xf4\x8f\xbf\xbf\xed\x9f\xbf\xef\xbf\xbd\"", "\"\xf4\x8f\xbf\xbf\xed\x9f\xbf\xef\xbf\xbd\"" },
+	{ "\"\xf4\x8f\xbf\xbf\xed\x9f\xbf\xef\xbf\xbd\"",
+	"\"\xf4\x8f\xbf\xbf\xed\x9f\xbf\xef\xbf\xbd\"" },
 };
 
 static const char *const bad[] = {
@@ -69,7 +70,8 @@ static const char *const bad[] = {
 	"\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\\ud800\\", "\"\\u0000\"", "\"\t\"",
 	"\"\n\"", "\"\\", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "]", "{", "{\"a\"", "{\"a\":",
 	"{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{,}", "{1:2}", "{a:1}", "{\"a\" 1}", "{\"a\":1]",
-	"[1}", "{\"a\":1 \"b\":2}", "{\"a\":1}}", "[]]", "\xef\xbb\xbf{}", "\"\x80\"", "\"\xc0\x80\"",
+	"[1}", "{\"a\":1 \"b\":2}", "{\"a\":1}}", "[]]", "\xef\xbb\xbf{}", "\"\x80\"",
+	"\"\xc0\x80\"",
 	"\"\xc1\xbf\"", "\"\xe0\x80\x80\"", "\"\xed\xa0\x80\"", "\"\xf0\x80\x80\x80\"",
 	"\"\xf4\x90\x80\x80\"", "\"\xf5\x80\x80\x80\"", "\"\xe2\x82\"", "\"\xe2\x82", "\"\xff\"",
 	"//c\n1", "/**/1", "[1]//", "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}",
@@ -317,7 +319,8 @@ TEST(numbers_arrive_exactly)
 
 TEST(golden_output)
 {
-	static const char bytes[] = { 'a', 0, '\x01', '"', '\\', '/', '\n', '\x80', 'b', '\xe2', '\x82' };
+	static const char bytes[] = { 'a', 0, '\x01', '"', '\\', '/', '\n', '\x80', 'b', '\xe2',
+		'\x82' };
 	struct json_writer w;
 	struct buf out;
 

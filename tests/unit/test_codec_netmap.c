@@ -20,7 +20,10 @@ static const char golden[] =
 
 TEST(netmap_golden)
 {
-	struct netmap_backend backends[] = { { "ID1", 0x0a000103, 80 }, { "ID2", 0xffffffff, 65535 } };
+	struct netmap_backend backends[] = {
+		{ "ID1", 0x0a000103, 80 },
+		{ "ID2", 0xffffffff, 65535 },
+	};
 	struct netmap_port ports[] = {
 		{ NETMAP_TCP, 4000, "s_web", backends, 2 },
 		{ NETMAP_TCP, 4001, "idle", NULL, 0 },
@@ -66,10 +69,10 @@ TEST(netmap_read_and_written_again)
 	arena_done(&a);
 }
 
-#define PORT(protocol, published, backends)                                                    \
-	"{\"protocol\":\"" protocol "\",\"published\":" published ",\"service\":\"s\",\"backends\":" \
-	backends "}"
-#define BACKEND(task, address, port)                                                           \
+#define PORT(protocol, published, backends)                                                \
+	"{\"protocol\":\"" protocol "\",\"published\":" published ",\"service\":\"s\","         \
+	"\"backends\":" backends "}"
+#define BACKEND(task, address, port)                                                       \
 	"[{\"task\":" task ",\"address\":" address ",\"port\":" port "}]"
 
 static const struct {
