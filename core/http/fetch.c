@@ -130,7 +130,7 @@ static enum http_fetch_kind take_head(struct http_fetch *f, size_t n, struct htt
 		return say(ev, HTTP_FETCH_HEAD);
 	}
 	http_body_init(&f->body, kind, ev->head.content_length);
-	f->keep_alive = ev->head.keep_alive && kind != HTTP_BODY_CLOSE;
+	f->keep_alive = (uint8_t)ev->head.keep_alive;
 	if (f->mode == HTTP_FETCH_PIECES)
 		f->taken = n;
 	else if (kind == HTTP_BODY_LENGTH && ev->head.content_length > f->body_max)

@@ -64,6 +64,7 @@ static const struct parse_case request_cases[] = {
 	{ "GET / HTTP/1.1\r\nHost: a\r\nX: b\rc\r\n\r\n", ERR_INVALID },
 	{ "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\r\n\r\n", ERR_INVALID },
 	{ "GET / HTTP/1.1\r\nHost: a\r\nX: \x08\r\n\r\n", ERR_INVALID },
+	{ "GET / HTTP/1.1\r\nHost: a\r\nX: \x7f\r\n\r\n", ERR_INVALID },
 	{ "GET / HTTP/1.1\r\nHost: a\r\nX\x80: b\r\n\r\n", ERR_INVALID },
 	/* Host. */
 	{ "GET / HTTP/1.1\r\n\r\n", ERR_INVALID },
