@@ -34,8 +34,10 @@ struct yaml {
 /*
  * Parses one document. file: a name for messages. All nodes live in the arena.
  * Returns 0 and *root (NULL for an empty document); ERR_INVALID (syntax, duplicate key, key
- * that is no scalar, second document, invalid UTF-8, unknown or recursive alias) or ERR_LIMIT
- * (depth, size, nodes). msg is "FILE:LINE:COLUMN: what".
+ * that is no scalar, second document, invalid UTF-8, a NUL, unknown or recursive alias, a tag
+ * other than !!str, !!int, !!float, !!bool, !!null, !!map, !!seq and !) or ERR_LIMIT (depth, size,
+ * nodes). msg is "FILE:LINE:COLUMN: what".
+ * Merged children stand behind a map's own and keep the place where they are written.
  */
 int yaml_parse(struct arena *a, const char *file, struct slice text, struct yaml **root,
 	       struct errmsg *msg);
