@@ -34,8 +34,8 @@ TEST(vectors)
 TEST(refusals)
 {
 	static const char *const bad[] = {
-		"Z", "Zg", "Zg=", "=", "====", "Z===", "Zg==Zg==", "Zm9v\n", "Zm 9v", "Zh==", "Zm9=",
-		"Zm-v", "Zm_v", "Zg=g", "=g==",
+		"Z", "Zg", "Zg=", "=", "====", "Z===", "Zg==Zg==", "Zm9v\n", "Zm 9v", "Zh==",
+		"Zm9=", "Zm-v", "Zm_v", "Zg=g", "=g==",
 	};
 	struct buf out;
 
