@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "crypt/seal.h"
-#include "io/durable.h"
+#include "io/folder.h"
 
 enum {
 	SNAPSHOT_VERSION = 1,
@@ -22,7 +22,7 @@ enum {
 };
 
 /* Writes, syncs and renames, then removes older snapshots. When this returns 0 the log that
- * it covers may go. Errors as io/durable.h; the snapshot before then still stands. */
+ * it covers may go. Errors as io/folder.h; the snapshot before then still stands. */
 int snapshot_save(const struct folder *f, const struct seal_key *key, uint64_t index,
 		  struct slice body, struct errmsg *msg);
 /*

@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "crypt/walrecord.h"
-#include "io/durable.h"
+#include "io/folder.h"
 
 enum {
 	WAL_RECORD_MAX = WALRECORD_PAYLOAD_MAX,
@@ -44,12 +44,15 @@ struct wal_config {
 struct wal_file {
 	uint64_t sequence;
 	uint64_t first;			/* number of its first record */
+	uint32_t bytes;			/* of header and records; only during wal_open */
+	uint8_t previous[WALRECORD_CHAIN_LEN];	/* chain of the record before */
 };
 
 struct wal {
 	uint64_t last;			/* read: number of the last record appended or recovered */
 	uint64_t durable;		/* read: number of the last durable one */
 	int failed;			/* read: 0, or why everything is refused */
+	struct errmsg why;		/* read: the same for a person */
 	uint64_t torn_offset;		/* read: a torn tail was cut here at open; 0 = none */
 	char torn_name[32];		/* read: in this file */
 	/* the rest is private */
@@ -60,8 +63,8 @@ struct wal {
 	struct buf pending;
 	uint32_t size;			/* of the file; its end is zeros */
 	uint32_t synced;		/* offset below which all is durable */
-	struct wal_file *files;		/* oldest first; the last is being written */
-	uint32_t file_count, file_capacity;
+	struct wal_file files[WAL_SEGMENTS_MAX];	/* oldest first; the last is written */
+	uint32_t file_count;
 };
 
 /*
@@ -69,7 +72,7 @@ struct wal {
  * A torn tail is cut: records that were never reported durable may be lost, or not.
  * ERR_CORRUPT: a record that was durable is damaged, or a segment is missing: the message
  * names file, offset and remedy, and nothing was changed. ERR_UNSUPPORTED: made by a newer
- * version. ERR_LIMIT: more than WAL_SEGMENTS_MAX. Otherwise as io/durable.h. On failure
+ * version. ERR_LIMIT: more than WAL_SEGMENTS_MAX. Otherwise as io/folder.h. On failure
  * nothing stays open.
  */
 int wal_open(struct wal *w, const struct wal_config *c, struct errmsg *msg);
