@@ -507,6 +507,7 @@ static void take_snapshot(struct step *s)
 {
 	struct manager *m = s->m;
 	struct raft_snapshot meta;
+	struct effect *x;
 	struct buf text;
 
 	if (m->snapshot_index || m->disk_error || m->raft.commit == m->raft.snapshot_index)
@@ -520,8 +521,9 @@ static void take_snapshot(struct step *s)
 	raft_snapshot_build(&text, &meta);
 	state_save(&m->state, &text);
 	m->snapshot_index = meta.index;
-	effects_add(s->fx, EFFECT_SNAPSHOT_SAVE, meta.wal_keep)->body =
-		arena_copy(&s->fx->arena, buf_slice(&text));
+	x = effects_add(s->fx, EFFECT_SNAPSHOT_SAVE, meta.index);
+	x->wal_keep = meta.wal_keep;
+	x->body = arena_copy(&s->fx->arena, buf_slice(&text));
 	buf_done(&text);
 }
 
