@@ -32,6 +32,9 @@
 
 enum {
 	HTTP_SERVE_READ_MAX = 65536,	/* one feed: one read of the loop */
+	/* What http_serve_hijack may append: a head with a blank added to each header and a
+	 * Connection line, and the rest of one feed. */
+	HTTP_SERVE_HIJACK_MAX = HTTP_HEAD_MAX + HTTP_SERVE_READ_MAX + 256,
 	HTTP_SERVE_HEAD_MS = 10000,	/* first byte of a head to its last: a human with telnet
 					 * is not served, a drip feed is cut off */
 	HTTP_SERVE_BODY_MS = 60000,	/* head to the end of the body: 2 MiB at 35 KB/s */
@@ -100,8 +103,8 @@ enum http_serve_kind http_serve_next(struct http_serve *s, uint64_t now_ms,
 /*
  * Only right after HTTP_SERVE_HEAD: takes the connection over. Appends to `out` what another
  * server is to be sent: the head (http_write_forward) and all bytes that followed it, as they
- * are. From then on the machine is at its end: send what is left in http_serve_out, then
- * relay bytes; do not feed; free with http_serve_done. head: ev.head.
+ * are (HTTP_SERVE_HIJACK_MAX). From then on the machine is at its end: send what is left in
+ * http_serve_out (replies to requests before this one) ahead of anything that is relayed; do not feed; free with http_serve_done. head: ev.head.
  */
 void http_serve_hijack(struct http_serve *s, const struct http_head *head, struct buf *out);
 
