@@ -104,7 +104,8 @@ enum http_serve_kind http_serve_next(struct http_serve *s, uint64_t now_ms,
  * Only right after HTTP_SERVE_HEAD: takes the connection over. Appends to `out` what another
  * server is to be sent: the head (http_write_forward) and all bytes that followed it, as they
  * are (HTTP_SERVE_HIJACK_MAX). From then on the machine is at its end: send what is left in
- * http_serve_out (replies to requests before this one) ahead of anything that is relayed; do not feed; free with http_serve_done. head: ev.head.
+ * http_serve_out (replies to requests before this one) ahead of anything that is relayed; do
+ * not feed; free with http_serve_done. head: ev.head.
  */
 void http_serve_hijack(struct http_serve *s, const struct http_head *head, struct buf *out);
 
