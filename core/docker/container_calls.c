@@ -27,11 +27,6 @@ struct engine_request container_stop_request(struct arena *a, const char *contai
 			      "/containers/%s/stop?t=%lld", container, (long long)seconds);
 }
 
-struct engine_request container_kill_request(struct arena *a, const char *container)
-{
-	return engine_request(a, "POST", STOP_EXTRA_MS, "/containers/%s/kill", container);
-}
-
 struct engine_request container_remove_request(struct arena *a, const char *container)
 {
 	return engine_request(a, "DELETE", REMOVE_TIMEOUT_MS, "/containers/%s?v=1&force=1",

@@ -18,10 +18,10 @@ int container_create_request(struct arena *a, const struct task *t,
 struct engine_request container_connect_request(struct arena *a, const char *container,
 						const struct network_attachment *attachment);
 struct engine_request container_start_request(struct arena *a, const char *container);
-/* grace_ns < 0: as the container was created. */
+/* The engine sends the stop signal and kills after the grace. grace_ns < 0: the one the
+ * container was created with. */
 struct engine_request container_stop_request(struct arena *a, const char *container,
 					     int64_t grace_ns);
-struct engine_request container_kill_request(struct arena *a, const char *container);
 /* With its anonymous volumes. */
 struct engine_request container_remove_request(struct arena *a, const char *container);
 struct engine_request container_inspect_request(struct arena *a, const char *name_or_id);
