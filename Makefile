@@ -43,7 +43,7 @@ UNIT := $(sort $(wildcard tests/unit/*.c))
 ifdef ONLY
 CORE := $(foreach l,$(ONLY),$(filter core/$l/%,$(CORE)))
 APPLETS := $(foreach l,$(ONLY),$(filter applets/$l/%,$(APPLETS)))
-UNIT := tests/unit/unit.c $(foreach l,$(ONLY),$(filter tests/unit/test_$l_%,$(UNIT)))
+UNIT := $(filter-out tests/unit/test_%,$(UNIT)) $(foreach l,$(ONLY),$(filter tests/unit/test_$l_%,$(UNIT)))
 endif
 MAIN := applets/main.c
 WIRING := $(MAIN) applets/applets.c $(wildcard applets/*/main*.c applets/*/*/main*.c)

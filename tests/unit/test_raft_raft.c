@@ -16,7 +16,7 @@ struct node {
 	uint64_t first, written, synced;
 	struct raft_snapshot meta;	/* index 0 = none */
 	uint64_t applied;
-	uint64_t state[STATE_MAX];	/* what each index held: the first data byte, or 256 + kind */
+	uint64_t state[STATE_MAX];	/* of each index: its first data byte, or 256 + kind */
 };
 
 static void node_init(struct node *n)
@@ -199,7 +199,8 @@ TEST(limits_are_errors)
 
 	node_init(&n);
 	node_ready(&n);
-	CHECK_INT(raft_propose(&n.raft, (struct slice){ big, sizeof(big) }, &index, &n.u), ERR_LIMIT);
+	CHECK_INT(raft_propose(&n.raft, (struct slice){ big, sizeof(big) }, &index, &n.u),
+		  ERR_LIMIT);
 	while (err == 0 && count < 10) {
 		err = raft_propose(&n.raft, (struct slice){ big, RAFT_DATA_MAX }, &index, &n.u);
 		if (err == 0)
