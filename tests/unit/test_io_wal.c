@@ -166,8 +166,9 @@ TEST(segments_rotate_and_are_dropped)
 	log_done(&l);
 }
 
-/* The write of the next batch ended at any byte: what was synced is all there. */
-TEST(a_write_cut_at_any_byte_loses_nothing_that_was_synced)
+/* The write of the next batch ended somewhere: what was synced is all there. (Every byte is
+ * tried in test_crypt_walrecord.c; here the files are real.) */
+TEST(a_torn_write_loses_nothing_that_was_synced)
 {
 	static struct log l;
 	char *bytes, path[2 * SCRATCH_PATH];
@@ -184,7 +185,7 @@ TEST(a_write_cut_at_any_byte_loses_nothing_that_was_synced)
 	snprintf(path, sizeof(path), "%s", log_file(&l));
 	bytes = scratch_read(path, &n);
 	wal_close(&l.wal);
-	for (uint32_t cut = from; cut <= to && !unit_failed(); cut++) {
+	for (uint32_t cut = from; cut <= to && !unit_failed(); cut += cut < from + 40 ? 1 : 3) {
 		char *torn = calloc(1, n);
 		char name[SCRATCH_PATH];
 
@@ -197,7 +198,7 @@ TEST(a_write_cut_at_any_byte_loses_nothing_that_was_synced)
 		CHECK(!l.wrong && l.wal.last >= 3 && l.wal.last <= 5);
 		CHECK(cut < to || l.wal.last == 5);
 		if (l.wal.torn_offset)
-			CHECK(l.wal.torn_offset >= from && strncmp(l.wal.torn_name, "wal-", 4) == 0);
+			CHECK(l.wal.torn_offset >= from && !strncmp(l.wal.torn_name, "wal-", 4));
 		/* The log goes on behind the cut, and is whole again. */
 		log_add(&l, 1, BODY);
 		CHECK_INT(wal_sync(&l.wal, &l.msg), 0);
@@ -227,7 +228,7 @@ TEST(rot_is_refused_with_file_offset_and_remedy)
 	snprintf(path, sizeof(path), "%s", log_file(&l));
 	wal_close(&l.wal);
 	bytes = scratch_read(path, &n);
-	for (uint32_t at = 0; at < synced && !unit_failed(); at++) {
+	for (uint32_t at = 0; at < synced && !unit_failed(); at += 3) {
 		int err;
 
 		bytes[at] ^= 4;
@@ -342,7 +343,7 @@ TEST(a_disk_that_fills_up_anywhere_loses_nothing_that_was_synced)
 
 	signal(SIGXFSZ, SIG_IGN);
 	CHECK_INT(getrlimit(RLIMIT_FSIZE, &old), 0);
-	for (rlim_t limit = 1000; limit < 12 << 20 && !unit_failed(); limit += 1234567) {
+	for (rlim_t limit = 1000; limit < 12 << 20 && !unit_failed(); limit += 2718281) {
 		uint64_t synced = 0;
 		int err;
 

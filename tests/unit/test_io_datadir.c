@@ -1,0 +1,164 @@
+/* The data folder: ours or refused, locked, and wiped by name. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "io/datadir.h"
+#include "io/entropy.h"
+#include "scratch.h"
+#include "unit.h"
+
+/* The mode bits of a file. */
+static unsigned mode_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 ? 0 : (unsigned)st.st_mode & 07777;
+}
+
+TEST(a_missing_folder_is_made_private_and_opens_again)
+{
+	static struct datadir d, again;
+	char top[SCRATCH_PATH], path[2 * SCRATCH_PATH];
+	struct errmsg msg = { { 0 } };
+	struct seal_key key;
+
+	scratch_make(top);
+	snprintf(path, sizeof(path), "%s", scratch_file(top, "a/b"));
+	CHECK_INT(datadir_exists(path), 0);
+	CHECK_INT(datadir_open(&d, path, &msg), 0);
+	CHECK_INT(datadir_exists(path), 1);
+	CHECK_INT(mode_of(path), 0700);
+	CHECK_INT(mode_of(scratch_file(path, "key")), 0600);
+	CHECK_INT(mode_of(scratch_file(path, "raft")), 0700);
+	key = d.key;
+	datadir_close(&d);
+	CHECK(memcmp(&d.key, &key, sizeof(key)) != 0);
+	CHECK_INT(datadir_open(&again, path, &msg), 0);
+	CHECK(memcmp(&again.key, &key, sizeof(key)) == 0);
+	datadir_close(&again);
+	scratch_remove(top);
+}
+
+TEST(a_second_daemon_is_told_who_holds_the_folder)
+{
+	static struct datadir d, second;
+	char path[SCRATCH_PATH], pid[32];
+	struct errmsg msg = { { 0 } };
+
+	scratch_make(path);
+	CHECK_INT(datadir_open(&d, path, &msg), 0);
+	CHECK_INT(datadir_open(&second, path, &msg), ERR_LOCKED);
+	snprintf(pid, sizeof(pid), "pid %ld", (long)getpid());
+	CHECK(strstr(msg.text, path) && strstr(msg.text, pid));
+	datadir_close(&d);
+	CHECK_INT(datadir_open(&second, path, &msg), 0);
+	datadir_close(&second);
+	scratch_remove(path);
+}
+
+TEST(what_is_not_ours_is_refused_and_not_touched)
+{
+	static struct datadir d;
+	char path[SCRATCH_PATH];
+	struct errmsg msg = { { 0 } };
+
+	scratch_make(path);
+	scratch_write(scratch_file(path, "letters.txt"), "dear", 4);
+	CHECK_INT(datadir_open(&d, path, &msg), ERR_INVALID);
+	CHECK(strstr(msg.text, "letters.txt") && strstr(msg.text, "--data-dir"));
+	CHECK_INT(scratch_count(path, "", NULL), 3);
+	CHECK_INT(datadir_open(&d, scratch_file(path, "letters.txt"), &msg), ERR_INVALID);
+	CHECK(strstr(msg.text, "not a folder") != NULL);
+	scratch_remove(path);
+}
+
+/* The process ended while it made the folder: the next one begins again. */
+TEST(a_making_that_broke_off_is_done_again)
+{
+	static struct datadir d;
+	char path[SCRATCH_PATH];
+	struct errmsg msg = { { 0 } };
+
+	scratch_make(path);
+	scratch_write(scratch_file(path, "key"), "short", 5);
+	scratch_write(scratch_file(path, "lock"), "1", 1);
+	scratch_write(scratch_file(path, "swarmbox.json.tmp"), "{", 1);
+	CHECK_INT(datadir_open(&d, path, &msg), 0);
+	datadir_close(&d);
+	scratch_remove(path);
+}
+
+static void check_marker(const char *text, int expected)
+{
+	static struct datadir d;
+	char path[SCRATCH_PATH];
+	struct errmsg msg = { { 0 } };
+
+	scratch_make(path);
+	scratch_write(scratch_file(path, "key"), "12345678901234567890123456789012", 32);
+	scratch_write(scratch_file(path, "swarmbox.json"), text, strlen(text));
+	CHECK_INT(datadir_open(&d, path, &msg), expected);
+	if (expected == 0)
+		datadir_close(&d);
+	else
+		CHECK(strstr(msg.text, path) != NULL);
+	scratch_remove(path);
+}
+
+TEST(marker_and_key_are_checked)
+{
+	static struct datadir d;
+	char path[SCRATCH_PATH];
+	struct errmsg msg = { { 0 } };
+
+	check_marker("{\"DataFormat\":1}\n", 0);
+	check_marker("{\"DataFormat\":1}", 0);
+	check_marker("{\"DataFormat\":2}\n", ERR_UNSUPPORTED);
+	check_marker("", ERR_CORRUPT);
+	check_marker("{\"DataFormat\":}", ERR_CORRUPT);
+	check_marker("{\"DataFormat\":1}}", ERR_CORRUPT);
+	check_marker("nothing of ours", ERR_CORRUPT);
+	scratch_make(path);
+	scratch_write(scratch_file(path, "swarmbox.json"), "{\"DataFormat\":1}\n", 17);
+	CHECK_INT(datadir_open(&d, path, &msg), ERR_CORRUPT);
+	CHECK(strstr(msg.text, "key") && strstr(msg.text, "swarmbox init"));
+	scratch_remove(path);
+}
+
+TEST(a_wipe_takes_our_files_and_leaves_others)
+{
+	static struct datadir d;
+	char path[SCRATCH_PATH], raft[2 * SCRATCH_PATH];
+	struct errmsg msg = { { 0 } };
+
+	scratch_make(path);
+	CHECK_INT(datadir_open(&d, path, &msg), 0);
+	snprintf(raft, sizeof(raft), "%s", scratch_file(path, "raft"));
+	scratch_write(scratch_file(raft, "wal-0000000000000001"), "x", 1);
+	scratch_write(scratch_file(raft, "snapshot-0000000000000001.new"), "x", 1);
+	scratch_write(scratch_file(path, "node.json"), "{}", 2);
+	CHECK_INT(datadir_wipe(&d, &msg), 0);
+	CHECK_INT(scratch_count(path, "", NULL), 2);
+	datadir_close(&d);
+	CHECK_INT(datadir_open(&d, path, &msg), 0);
+	scratch_write(scratch_file(path, "mine"), "x", 1);
+	scratch_write(scratch_file(raft, "mine"), "x", 1);
+	CHECK_INT(datadir_wipe(&d, &msg), 0);
+	datadir_close(&d);
+	CHECK_INT(scratch_count(path, "", NULL), 4);
+	CHECK_INT(scratch_count(raft, "", NULL), 3);
+	CHECK_INT(datadir_exists(path), 0);
+	scratch_remove(path);
+}
+
+TEST(entropy_differs)
+{
+	unsigned char a[300] = { 0 }, b[300] = { 0 };
+
+	entropy_fill(a, sizeof(a));
+	entropy_fill(b, sizeof(b));
+	CHECK(memcmp(a, b, sizeof(a)) != 0);
+	CHECK(memcmp(a + 268, b + 268, 32) != 0);
+}
