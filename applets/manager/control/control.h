@@ -17,8 +17,11 @@
 #include "base/rng.h"
 
 struct control {
-	struct map services;	/* private: ids to look at -> wake time (wall ns) or at once */
-	int tasks_waiting;	/* private: tasks in NEW or PENDING may be placeable */
+	struct map services;	/* private: ids to look at -> when (wall ns; 0 = at once) */
+	struct map waiting;	/* private: ids of tasks that may want an address or a node */
+	int placeable;		/* private: something changed that may help those */
+	int nodes_changed;	/* private: look at every service */
+	int networks_due;	/* private: a network may have lost its last task */
 };
 
 void control_init(struct control *c);
@@ -45,12 +48,12 @@ void control_refused(struct control *c, const struct state *s);
 /*
  * For the API: does this service's spec hold together with the rest of the swarm? Checks that
  * published ports are free, and fills endpoint->ports (choosing dynamic ones, 30000-32767,
- * sticky to what old had). old: the stored service or NULL. Lists in a.
+ * sticky to what old had). old: the stored service, NULL for a new one. Lists in a.
  * 0; ERR_IN_USE with Docker's text ("port '8080' is already in use by service 'p' (ID) as an
  * ingress port"); ERR_LIMIT when no dynamic port is left.
  */
 int allocate_ports(const struct state *s, struct arena *a, const struct service *old,
-		   const char *id, const struct service_spec *spec, struct endpoint *endpoint,
+		   const struct service_spec *spec, struct endpoint *endpoint,
 		   struct errmsg *msg);
 /*
  * For the API: gives a network without a subnet one of the cluster's pool, and a gateway; checks
@@ -67,9 +70,10 @@ int constraint_check(const char *text, struct errmsg *msg);
  */
 struct dispatch {
 	struct map sessions;	/* private: session id -> its node, version, what it was told */
-	struct slice netmap;	/* private: the last text */
-	struct arena netmap_arena;	/* private */
-	int netmap_stale;	/* private */
+	struct map nodes;	/* private: node id -> its session */
+	struct buf netmap;	/* private: the last text */
+	uint64_t netmap_version;	/* private: counts its changes */
+	int netmap_stale;	/* private: it may differ by now */
 };
 
 void dispatch_init(struct dispatch *d);
