@@ -103,7 +103,7 @@ int manager_recover_snapshot(struct manager *m, struct slice snapshot, struct er
 	struct raft_snapshot meta;
 
 	if (raft_snapshot_parse(&snapshot, &meta) < 0)
-		return errmsg_set(msg, ERR_CORRUPT, "snapshot: not in the form this version writes");
+		return errmsg_set(msg, ERR_CORRUPT, "snapshot: not in a form this version knows");
 	raft_load_snapshot(&m->raft, &meta);
 	if (state_load(&m->state, snapshot, msg) < 0)
 		return errmsg_prefix(msg, ERR_CORRUPT, "snapshot");
@@ -115,8 +115,8 @@ int manager_recover_record(struct manager *m, uint64_t number, struct slice reco
 			   struct errmsg *msg)
 {
 	if (raft_load_record(&m->raft, number, record) < 0)
-		return errmsg_set(msg, ERR_CORRUPT, "log record %llu does not follow the one before",
-				  (unsigned long long)number);
+		return errmsg_set(msg, ERR_CORRUPT, "log record %llu does not follow the one "
+				  "before", (unsigned long long)number);
 	return 0;
 }
 
@@ -418,12 +418,11 @@ static void take_event(struct step *s)
 	switch (s->ev->kind) {
 	case EVENT_START:
 		if (raft_start(r, s->ev->id, s->ev->now_ms, &s->update) < 0) {
-			effects_log(s->fx, LOG_ERROR, "records are missing between the snapshot and "
-				    "the log: restore the data folder from a backup");
+			effects_log(s->fx, LOG_ERROR, "records are missing between the snapshot "
+				    "and the log: restore the data folder from a backup");
 			effects_add(s->fx, EFFECT_EXIT, 0)->status = 1;
 			return;
 		}
-		turn_session(&s->m->turn, s->m->config->node_id, 1);
 		take_update(s);
 		break;
 	case EVENT_TIMER:

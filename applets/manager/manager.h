@@ -44,14 +44,14 @@ int manager_recover_record(struct manager *m, uint64_t number, struct slice reco
 
 /* Events: START, TIMER, STOP, WAL_DONE, WAL_FAILED, SNAPSHOT_SAVED/FAILED, REQUEST, REQUEST_GONE,
  * SESSION_UP/DOWN/MESSAGE. Effects: TIMER, LOG, EXIT, WAL_APPEND, SNAPSHOT_SAVE, REPLY,
- * REPLY_CHUNK, PROXY, SESSION_SEND, SESSION_CLOSE, WIPE. */
+ * REPLY_CHUNK, SESSION_SEND, SESSION_CLOSE, WIPE. */
 void manager_step(struct manager *m, const struct event *ev, struct effects *fx);
 
 /* 1 when API requests are answered from a recovered, leading state. */
 int manager_is_ready(const struct manager *m);
 /*
  * 1 when the API answers this request itself, so its body must be collected; 0 when it goes to
- * the engine unread (EFFECT_PROXY without a step).
+ * the engine unread, without a step.
  */
 int manager_serves(struct slice method, struct slice target);
 #endif

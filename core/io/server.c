@@ -16,6 +16,9 @@
 #include "io/clock.h"
 #include "io/sock.h"
 
+/* What a head and one read can make together still fits a relay's buffer. */
+enum { READ_BYTES = RELAY_BUFFER - HTTP_SERVE_HIJACK_MAX + HTTP_SERVE_READ_MAX };
+
 struct server_connection {
 	struct server *server;
 	struct server_connection *next, *previous;
@@ -107,7 +110,7 @@ static int pass_through(struct server_connection *c, const struct http_head *hea
 		refuse(c, 502, "the engine does not answer");
 		return 0;
 	}
-	buf_init(&out, RELAY_BUFFER);
+	buf_init(&out, HTTP_SERVE_HIJACK_MAX);
 	http_serve_hijack(&c->http, head, &out);
 	c->relay = mem_new(sizeof(*c->relay));
 	c->relay->done = relay_ended;
@@ -115,7 +118,9 @@ static int pass_through(struct server_connection *c, const struct http_head *hea
 	relay_init(c->relay, &s->relays);
 	loop_unwatch(s->loop, &c->watch);
 	loop_timer_clear(s->loop, &c->timer);
-	err = out.failed ? out.failed : relay_give(c->relay, 0, buf_slice(&out));
+	err = relay_give(c->relay, 0, buf_slice(&out));
+	if (err == 0)
+		err = relay_give(c->relay, 1, http_serve_out(&c->http));
 	buf_done(&out);
 	if (err == 0)
 		err = relay_start(c->relay, fd, engine);
@@ -212,7 +217,7 @@ static void settle(struct server_connection *c)
 
 static void on_ready(struct loop_watch *w, uint32_t events)
 {
-	static char bytes[HTTP_SERVE_READ_MAX];
+	static char bytes[READ_BYTES];
 	struct server_connection *c = w->context;
 	ssize_t n;
 

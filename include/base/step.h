@@ -1,10 +1,9 @@
 /* step.h - what a pure step is given (an event) and what it answers (effects). Pure.
  *
- * manager_step and worker_step decide; a driver (core/io or tests/sim) carries the effects
- * out, in order. Completion of a disk write is an event, never a return value. An effect
- * with after_wal = n is held by the driver until WAL record n is durable (EVENT_WAL_DONE
- * >= n), and is dropped if the write fails. All appends of one loop turn share one write
- * and one fdatasync.
+ * manager_step and worker_step decide; a driver (the daemon's or tests/sim) carries the effects
+ * out, in order. Completion of a disk write is an event, never a return value: what must not be
+ * seen before a record is durable is decided in the step that gets EVENT_WAL_DONE. All appends
+ * of one loop turn share one write and one fdatasync.
  */
 #ifndef SB_BASE_STEP_H
 #define SB_BASE_STEP_H
@@ -56,17 +55,16 @@ enum effect_kind {
 	EFFECT_WAL_APPEND,	/* id = record number (last + 1), body = record */
 	EFFECT_SNAPSHOT_SAVE,	/* id = index it covers, body, wal_keep = first WAL record still
 				 * needed beside it: those below may go once it is saved */
-	EFFECT_REPLY,		/* id = request, status, text = content type, body; more = 1 when
-				 * chunks follow (EFFECT_REPLY_CHUNK), the last of them with more = 0 */
+	EFFECT_REPLY,		/* id = request, status, text = content type, body; more = 1: chunks
+				 * follow (EFFECT_REPLY_CHUNK), the last of them with more = 0 */
 	EFFECT_REPLY_CHUNK,	/* id = request, body, more */
-	EFFECT_PROXY,		/* id = request: pass it through to the local engine */
 	EFFECT_SESSION_SEND,	/* id = session, body = JSON text (manager and worker) */
 	EFFECT_SESSION_CLOSE,	/* id = session */
 	/* worker */
 	EFFECT_ENGINE_CALL,	/* id = call, method, target, body (JSON or empty), timeout_ms;
 				 * more = 1: deliver the body in pieces as it comes */
 	EFFECT_ENGINE_CANCEL,	/* id = call: forget it, close its connection */
-	EFFECT_PUBLISH,		/* target = file name in the run folder, body: replaced atomically */
+	EFFECT_PUBLISH,		/* target = file name in the run folder, body: the new content */
 	EFFECT_WIPE,		/* the node has left: remove the data folder's content */
 };
 
@@ -75,7 +73,6 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 struct effect {
 	enum effect_kind kind;
 	uint64_t id;
-	uint64_t after_wal;	/* 0 = at once */
 	uint64_t wal_keep;
 	uint64_t deadline_ms;
 	uint64_t timeout_ms;
