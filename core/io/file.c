@@ -35,35 +35,25 @@ static int refuse(struct errmsg *msg, const char *path)
 
 int file_read(const char *path, size_t max, struct buf *out, struct errmsg *msg)
 {
-	enum { PIECE = 16384 };
+	char piece[8192];
 	size_t begin = out->len;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	ssize_t n = 1;
+	ssize_t n;
+	int err = 0;
 
 	if (fd < 0)
 		return refuse(msg, path);
-	while (n > 0 && out->len - begin <= max) {
-		size_t left = max - (out->len - begin);
-		size_t size = left < PIECE ? left + 1 : PIECE;	/* one more shows that it is over */
-		char *to = buf_reserve(out, size);
-
-		if (!to)
-			break;
-		n = read(fd, to, size);
+	do {
+		n = read(fd, piece, sizeof(piece));
 		if (n > 0)
-			out->len += (size_t)n;
-		else if (n < 0 && errno == EINTR)
-			n = 1;
-	}
-	if (n < 0) {
-		refuse(msg, path);
-		close(fd);
-		return ERR_IO;
-	}
+			buf_add(out, piece, (size_t)n);
+	} while ((n > 0 || (n < 0 && errno == EINTR)) && !out->failed && out->len - begin <= max);
+	if (n < 0)
+		err = refuse(msg, path);
+	else if (out->failed || out->len - begin > max)
+		err = errmsg_set(msg, ERR_LIMIT, "%s: over %zu bytes", path, max);
 	close(fd);
-	if (out->failed || out->len - begin > max)
-		return errmsg_set(msg, ERR_LIMIT, "%s: over %zu bytes", path, max);
-	return 0;
+	return err;
 }
 
 static int write_all(int fd, struct slice content)

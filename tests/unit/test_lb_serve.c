@@ -1,5 +1,6 @@
 /* The lb process itself, in a child: netmap file in, connections through. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,6 +35,17 @@ static int listen_somewhere(uint16_t *port)
 
 	while (fd < 0 && next_port < 39000)
 		fd = sock_listen_tcp(LOCALHOST, *port = ++next_port, NULL);
+	if (fd < 0)
+		abort();
+	return fd;
+}
+
+static int bind_somewhere(uint16_t *port)
+{
+	int fd = -1;
+
+	while (fd < 0 && next_port < 39000)
+		fd = sock_bind_udp(LOCALHOST, *port = ++next_port, NULL);
 	if (fd < 0)
 		abort();
 	return fd;
@@ -262,6 +274,86 @@ TEST(follows_the_map)
 	}
 	CHECK(i < 300);
 	buf_done(&status);
+	kill(s.pid, SIGTERM);
+	CHECK_INT(ends(&s), 0);
+	close_stage(&s);
+}
+
+static void publish_udp(struct stage *s, uint16_t published, const uint16_t *ports, int n)
+{
+	struct buf text;
+
+	buf_init(&text, 65536);
+	buf_printf(&text, "{\"ports\":[{\"protocol\":\"udp\",\"published\":%u,"
+		"\"service\":\"dns\",\"backends\":[", published);
+	for (int i = 0; i < n; i++)
+		buf_printf(&text, "%s{\"task\":\"u%u\",\"address\":\"127.0.0.1\",\"port\":%u}",
+			i ? "," : "", ports[i], ports[i]);
+	buf_add_str(&text, "]}]}");
+	if (file_write(s->map, buf_slice(&text), 0644, FILE_VOLATILE, NULL) < 0)
+		abort();
+	buf_done(&text);
+}
+
+/* Sends until one of the two backends answers; its place, or -1. */
+static int ask_udp(int client, const int backend[2])
+{
+	char data[16];
+
+	for (int i = 0; i < 300; i++) {
+		struct pollfd p[2] = { { backend[0], POLLIN, 0 }, { backend[1], POLLIN, 0 } };
+
+		if (send(client, "ask", 3, 0) < 0 && errno != ECONNREFUSED)
+			return -1;
+		if (poll(p, 2, 10) < 1)
+			continue;
+		for (int who = 0; who < 2; who++) {
+			struct sockaddr_in from;
+			socklen_t size = sizeof(from);
+
+			if (!(p[who].revents & POLLIN))
+				continue;
+			while (recvfrom(backend[who], data, sizeof(data), 0,
+				(struct sockaddr *)&from, &size) > 0)
+				sendto(backend[who], "tell", 4, 0, (struct sockaddr *)&from, size);
+			if (!readable(client, 3000))
+				return -1;
+			while (recv(client, data, sizeof(data), 0) > 0)
+				;
+			return who;
+		}
+	}
+	return -1;
+}
+
+TEST(datagrams_stay_with_a_backend_until_it_goes)
+{
+	struct stage s;
+	uint16_t port, ports[2];
+	int backend[2], client, first, probe;
+
+	open_stage(&s, 0);
+	for (int i = 0; i < 2; i++)
+		backend[i] = bind_somewhere(&ports[i]);
+	probe = bind_somewhere(&port);
+	close(probe);
+	publish_udp(&s, port, ports, 2);
+	client = sock_connect_udp(LOCALHOST, port, NULL);
+	first = ask_udp(client, backend);
+	CHECK(first >= 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_INT(ask_udp(client, backend), first);
+	/* The other one, once its own is gone from the map; and back when that one dies. */
+	publish_udp(&s, port, &ports[1 - first], 1);
+	for (int i = 0; i < 100 && ask_udp(client, backend) == first; i++)
+		poll(NULL, 0, 10);
+	CHECK_INT(ask_udp(client, backend), 1 - first);
+	publish_udp(&s, port, ports, 2);
+	close(backend[1 - first]);
+	backend[1 - first] = -1;
+	CHECK_INT(ask_udp(client, backend), first);
+	close(client);
+	close(backend[first]);
 	kill(s.pid, SIGTERM);
 	CHECK_INT(ends(&s), 0);
 	close_stage(&s);
