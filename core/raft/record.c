@@ -11,6 +11,12 @@ enum {
 	CONFIG_FIXED = 4,
 };
 
+/* Terms, indexes and record numbers of a log that lives: one more never overflows. */
+static int is_number(uint64_t value)
+{
+	return value > 0 && value <= INT64_MAX;
+}
+
 static void put(struct buf *out, unsigned n, uint64_t value)
 {
 	uint8_t bytes[8];
@@ -85,7 +91,7 @@ static int entry_parse(const char *p, size_t len, struct raft_entry *entry)
 	e.term = bytes_get_u64(p + 2);
 	e.index = bytes_get_u64(p + 10);
 	e.data = (struct slice){ p + RAFT_ENTRY_HEADER, len - RAFT_ENTRY_HEADER };
-	if (e.term == 0 || e.index == 0)
+	if (!is_number(e.term) || !is_number(e.index))
 		return ERR_CORRUPT;
 	if (e.kind == RAFT_NOOP && e.data.len > 0)
 		return ERR_CORRUPT;
@@ -107,7 +113,7 @@ int raft_record_parse(struct slice bytes, struct raft_record *r)
 		record.type = RAFT_RECORD_HARD;
 		record.hard.term = bytes_get_u64(bytes.data + 1);
 		record.hard.vote = bytes_get_u64(bytes.data + 9);
-		if (record.hard.term == 0)
+		if (!is_number(record.hard.term))
 			return ERR_CORRUPT;
 	} else {
 		return ERR_CORRUPT;
@@ -165,9 +171,11 @@ int raft_snapshot_parse(struct slice *bytes, struct raft_snapshot *s)
 	snapshot.wal_keep = bytes_get_u64(p + 33);
 	rest = (struct slice){ p + SNAPSHOT_FIXED, bytes->len - SNAPSHOT_FIXED };
 	len = config_take(rest, &snapshot.config);
-	if (len < 0 || snapshot.index == 0 || snapshot.term == 0)
+	if (len < 0 || !is_number(snapshot.index) || !is_number(snapshot.term))
 		return ERR_CORRUPT;
-	if (snapshot.hard.term < snapshot.term || snapshot.wal_keep == 0)
+	if (!is_number(snapshot.hard.term) || !is_number(snapshot.wal_keep))
+		return ERR_CORRUPT;
+	if (snapshot.hard.term < snapshot.term)
 		return ERR_CORRUPT;
 	*bytes = (struct slice){ rest.data + len, rest.len - (size_t)len };
 	*s = snapshot;

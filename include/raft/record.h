@@ -72,8 +72,8 @@ void raft_entry_build(struct buf *out, const struct raft_entry *e);
 void raft_config_build(struct buf *out, const struct raft_config *c);
 void raft_snapshot_build(struct buf *out, const struct raft_snapshot *s);
 
-/* 0, or ERR_CORRUPT: unknown type or kind, a length that does not fit, a zero term or index,
- * a broken configuration. The output is untouched then. */
+/* 0, or ERR_CORRUPT: unknown type or kind, a length that does not fit, a term or index that is
+ * 0 or above INT64_MAX, a broken configuration. The output is untouched then. */
 int raft_record_parse(struct slice bytes, struct raft_record *r);
 /* All of bytes is one configuration. As above. */
 int raft_config_parse(struct slice bytes, struct raft_config *c);

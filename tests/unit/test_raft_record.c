@@ -46,10 +46,10 @@ TEST(what_was_built_is_read_back)
 	CHECK(r.entry.index == entry.index && r.entry.term == entry.term);
 	CHECK(r.entry.kind == entry.kind && slice_equal(r.entry.data, entry.data));
 	buf_reset(&b);
-	raft_hard_build(&b, (struct raft_hard){ UINT64_MAX, 0 });
+	raft_hard_build(&b, (struct raft_hard){ INT64_MAX, 0 });
 	CHECK_INT(raft_record_parse(buf_slice(&b), &r), 0);
 	CHECK_INT(r.type, RAFT_RECORD_HARD);
-	CHECK(r.hard.term == UINT64_MAX && r.hard.vote == 0);
+	CHECK(r.hard.term == INT64_MAX && r.hard.vote == 0);
 	buf_reset(&b);
 	raft_snapshot_build(&b, &snapshot);
 	buf_add_str(&b, "state");
@@ -135,6 +135,8 @@ TEST(impossible_values_are_refused)
 	refuse_changed(1, (char)0x82);
 	refuse_changed(1, RAFT_NOOP);	/* a no-op with data */
 	refuse_changed(2, 0);		/* term 0 */
+	refuse_changed(9, (char)0x80);	/* more terms than there can be */
+	refuse_changed(17, (char)0x80);
 	CHECK_INT(raft_config_parse(SLICE("\0\0\0\0"), &c), ERR_CORRUPT);
 	CHECK_INT(raft_config_parse(SLICE("\1\0\0\0\0\0\0\0\0\0\0\0"), &c), ERR_CORRUPT);
 	CHECK_INT(raft_config_parse(SLICE("\2\0\0\0\5\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0"), &c),
