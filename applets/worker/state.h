@@ -81,13 +81,18 @@ struct wtask {
 	struct list ports;		/* struct port_config */
 };
 
+enum presence { NET_ABSENT, NET_UNKNOWN, NET_PRESENT };
+
+enum net_call { NET_CREATE, NET_INSPECT, NET_REMOVE };
+
 struct wnet {
 	char id[WORKER_ID_MAX + 1];
 	struct arena arena;	/* of spec and name */
 	const struct network *spec;	/* NULL: found in the engine, not assigned */
 	const char *name;
 	uint64_t generation;
-	int present;		/* the engine has it */
+	enum presence presence;	/* in the engine */
+	enum net_call asked;	/* of the call in flight */
 	int wanted;		/* a task waits for it */
 	int removed;
 	int checking;		/* a network of that name exists: is it ours */

@@ -94,7 +94,7 @@ static void got_networks(struct worker *w, const struct event *ev)
 		return;
 	}
 	for (struct map_entry *e = map_first(&w->networks); e; e = map_next(e))
-		((struct wnet *)e->value)->present = 0;
+		((struct wnet *)e->value)->presence = NET_ABSENT;
 	for (uint32_t i = 0; i < found.count; i++) {
 		const struct bridge *b = LIST_AT(&found, struct bridge, i);
 		struct wnet *n = b->network_id
@@ -102,7 +102,7 @@ static void got_networks(struct worker *w, const struct event *ev)
 
 		if (!n)
 			continue;
-		n->present = 1;
+		n->presence = NET_PRESENT;
 		if (w->settled && n->generation != w->generation)
 			n->removed = 1;
 	}

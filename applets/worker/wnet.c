@@ -61,9 +61,9 @@ int wnet_need(struct worker *w, struct slice id)
 {
 	struct wnet *n = wnet_get(w, id);
 
-	if (!n || (!n->spec && !n->present))
+	if (!n || (!n->spec && n->presence != NET_PRESENT))
 		return ERR_NOT_FOUND;
-	if (n->present)
+	if (n->presence == NET_PRESENT)
 		return 1;
 	n->wanted = 1;
 	w->net_check = 1;
@@ -79,7 +79,7 @@ void wnet_doubt(struct worker *w, const struct task *t)
 		struct wnet *n = wnet_get(w, slice_of(a->network.id));
 
 		if (n && n->spec)
-			n->present = 0;
+			n->presence = NET_UNKNOWN;
 	}
 }
 
@@ -123,7 +123,7 @@ static void tell_waiting(struct worker *w, const struct wnet *n, const char *err
 
 static void arrived(struct worker *w, struct wnet *n, const char *err)
 {
-	n->present = !err;
+	n->presence = err ? NET_UNKNOWN : NET_PRESENT;
 	n->wanted = 0;
 	n->tries = 0;
 	tell_waiting(w, n, err);
@@ -135,10 +135,13 @@ static void gone(struct worker *w, struct wnet *n)
 	wnet_free(n);
 }
 
-static void ask(struct worker *w, struct wnet *n, struct engine_request request)
+static int ask(struct worker *w, struct wnet *n, enum net_call call,
+	       struct engine_request request)
 {
 	w->net_busy = n;
+	n->asked = call;
 	wcall_start(w, CALL_NETWORK, n, &request, 0);
+	return 1;
 }
 
 /* 1 if a call was made for it. May free n. */
@@ -150,18 +153,17 @@ static int next(struct worker *w, struct wnet *n)
 		worker_retry_at(w, n->retry_ms);
 		return 0;
 	}
-	if (n->removed && !n->present) {
+	if (n->removed && n->presence == NET_ABSENT) {
 		gone(w, n);
-	} else if (n->removed && !in_use(w, n)) {
-		ask(w, n, bridge_remove_request(a, n->name));
-		return 1;
-	} else if (n->checking) {
-		ask(w, n, bridge_inspect_request(a, n->name));
-		return 1;
-	} else if (n->wanted && !n->removed && !n->present) {
-		ask(w, n, bridge_create_request(a, n->spec, w->config.node_id));
-		return 1;
+		return 0;
 	}
+	/* One of this name may be a stranger's: it is never removed unseen. */
+	if (n->checking || (n->removed && n->presence == NET_UNKNOWN))
+		return ask(w, n, NET_INSPECT, bridge_inspect_request(a, n->name));
+	if (n->removed)
+		return !in_use(w, n) && ask(w, n, NET_REMOVE, bridge_remove_request(a, n->name));
+	if (n->wanted && n->presence != NET_PRESENT)
+		return ask(w, n, NET_CREATE, bridge_create_request(a, n->spec, w->config.node_id));
 	return 0;
 }
 
@@ -179,38 +181,45 @@ void wnet_pump(struct worker *w)
 	w->net_check = 0;
 }
 
+static void try_later(struct worker *w, struct wnet *n)
+{
+	n->retry_ms = w->now_ms + worker_backoff(w, n->tries++, NET_RETRY_FIRST_MS,
+						 NET_RETRY_MAX_MS);
+}
+
 static void checked(struct worker *w, struct wnet *n, const struct event *ev)
 {
 	struct bridge b;
 
 	n->checking = 0;
-	if (ev->status == 404)
-		return;		/* it went in between: create it once more */
-	if (ev->status != 200 || bridge_parse(&w->fx->arena, ev->body, &b, NULL) < 0)
+	if (ev->status == 404) {	/* if a task waits for it, it is created once more */
+		n->presence = NET_ABSENT;
+	} else if (ev->status != 200 || bridge_parse(&w->fx->arena, ev->body, &b, NULL) < 0) {
 		arrived(w, n, engine_error(&w->fx->arena, ev->status, ev->body));
-	else if (!b.network_id || strcmp(b.network_id, n->id) != 0)
+		try_later(w, n);
+	} else if (!b.network_id || strcmp(b.network_id, n->id) != 0) {
 		arrived(w, n, "a network of this name exists on the node and is not the swarm's");
-	else
+		n->presence = NET_ABSENT;
+	} else {
 		arrived(w, n, NULL);
+	}
 }
 
 static void removed(struct worker *w, struct wnet *n, const struct event *ev)
 {
-	if (ev->status == 200 || ev->status == 204 || ev->status == 404) {
+	if (ev->status == 200 || ev->status == 204 || ev->status == 404)
 		gone(w, n);
-		return;
-	}
-	n->retry_ms = w->now_ms + worker_backoff(w, n->tries++, NET_RETRY_FIRST_MS,
-						 NET_RETRY_MAX_MS);
+	else
+		try_later(w, n);
 }
 
 void wnet_reply(struct worker *w, struct wnet *n, const struct event *ev)
 {
 	w->net_busy = NULL;
 	w->net_check = 1;
-	if (n->checking)
+	if (n->asked == NET_INSPECT)
 		checked(w, n, ev);
-	else if (n->present)
+	else if (n->asked == NET_REMOVE)
 		removed(w, n, ev);
 	else if (ev->status == 201 || ev->status == 200)
 		arrived(w, n, NULL);

@@ -262,6 +262,8 @@ void wtask_assign(struct worker *w, struct wtask *t, const struct task *spec)
 	if (t->phase == PHASE_DEAD && !wtask_is_dead(t))
 		t->phase = PHASE_HELD;	/* it was taken for a stray */
 	wtask_observe(w, t, TASK_ACCEPTED);
+	if (is_new)	/* what it last heard may be old: an error of an engine that is back */
+		wtask_changed(w, t);
 	if (!t->spec->spec.container_spec && !wtask_is_dead(t))
 		wtask_fail(w, t, "the task has no container specification");
 	reconsider(w, t);

@@ -179,6 +179,26 @@ TEST(network_errors_reject_and_are_tried_again)
 	fake_done(&f);
 }
 
+TEST(a_network_in_doubt_is_still_removed)
+{
+	struct fake_status *t;
+
+	fake_init(&f);
+	t = fake_task(&f, "t1", TASK_RUNNING);
+	t->network = "n1";
+	f.rule = (struct fake_rule){ "POST /containers/create", 500, "{\"message\":\"x\"}" };
+	fake_start(&f);
+	fake_complete(&f);
+	fake_run(&f, 500);
+	CHECK_INT(t->state, TASK_REJECTED);
+	CHECK_INT(fake_network_count(&f), 1);
+	t->removed = 1;
+	fake_complete(&f);
+	fake_run(&f, 500);
+	CHECK_INT(fake_network_count(&f), 0);
+	fake_done(&f);
+}
+
 TEST(network_of_a_stranger_is_refused)
 {
 	struct fake_status *t;
@@ -194,6 +214,10 @@ TEST(network_of_a_stranger_is_refused)
 	CHECK_INT(t->state, TASK_REJECTED);
 	CHECK_STR(t->err, "network name-n1: a network of this name exists on the node and is not "
 		  "the swarm's");
+	t->removed = 1;
+	fake_complete(&f);
+	fake_run(&f, 500);
+	CHECK_INT(fake_network_count(&f), 1);
 	fake_done(&f);
 }
 
