@@ -1,5 +1,6 @@
 /* swarmbox lb: follows the netmap file and serves each published port in it. */
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -235,17 +236,58 @@ static int start(struct lb_app *app, struct errmsg *msg)
 	return err;
 }
 
+struct lb_options {
+	const char *netmap;
+};
+
+static const struct option options[] = {
+	{ "netmap", 0, OPTION_STRING, "file", NULL, "The ports and their tasks; followed",
+		offsetof(struct lb_options, netmap), NULL },
+	{ .name = NULL },
+};
+
+const struct command lb_commands[] = {
+	{ "", "Serve the published ports", "", options, sizeof(struct lb_options), NULL, 0, 0, 0 },
+	{ .name = NULL },
+};
+
+/* The netmap's path; NULL and the exit status when there is nothing more to do. */
+static const char *parse_arguments(int argc, char **argv, struct arena *a, int *status)
+{
+	struct option_result r = { 0 };
+	struct errmsg msg = { { 0 } };
+	const struct lb_options *given;
+	struct buf help;
+	int err = option_parse(lb_commands, a, argc, argv, &r, &msg);
+
+	if (err == 0 && r.help) {
+		buf_init(&help, 4096);
+		option_help(lb_commands, "swarmbox lb", &help);
+		*status = fputs(buf_str(&help), stdout) < 0;
+		buf_done(&help);
+		return NULL;
+	}
+	given = r.values;
+	if (err == 0 && given->netmap)
+		return given->netmap;
+	fprintf(stderr, "swarmbox: lb: %s\n", err < 0 ? msg.text : "--netmap FILE is needed");
+	*status = 125;
+	return NULL;
+}
+
 int lb_main(int argc, char **argv)
 {
 	static struct lb_app app;
 	struct errmsg msg = { { 0 } };
-	int err;
+	struct arena arena;
+	int err = 0;
 
-	if (argc != 3 || strcmp(argv[1], "--netmap") != 0) {
-		fprintf(stderr, "swarmbox: lb: usage: swarmbox lb --netmap FILE\n");
-		return 125;
+	arena_init(&arena);
+	app.path = parse_arguments(argc, argv, &arena, &err);
+	if (!app.path) {
+		arena_done(&arena);
+		return err;
 	}
-	app.path = argv[2];
 	err = start(&app, &msg);
 	if (err == 0) {
 		load(&app);
@@ -254,5 +296,6 @@ int lb_main(int argc, char **argv)
 	if (err < 0)
 		fprintf(stderr, "swarmbox: lb: %s\n", msg.text);
 	/* What is still open ends with the process. */
+	arena_done(&arena);
 	return err < 0;
 }

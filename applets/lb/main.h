@@ -2,6 +2,7 @@
 #ifndef SB_APPLETS_LB_MAIN_H
 #define SB_APPLETS_LB_MAIN_H
 #include "applets/lb/lb.h"
+#include "applets/option.h"
 #include "io/file.h"
 #include "io/loop.h"
 #include "io/relay.h"
@@ -57,5 +58,7 @@ void lb_pause(struct lb_app *app);
 /* main.c: a connection has ended. */
 void lb_ended(struct lb_app *app);
 
+/* The applet: its one command is for its help and its options. */
+extern const struct command lb_commands[];
 int lb_main(int argc, char **argv);
 #endif
