@@ -5,7 +5,8 @@
  *
  *	api.c       routes, versions, replies, errors       filters.c   ?filters=
  *	services.c tasks.c nodes.c networks.c system.c      one noun each
- *	logs.c      log streams                             validate.c  specs
+ *	logs.c      log streams                             service_spec.c  reading, defaults
+ *	validate.c  what a spec may hold                    reference.c     image names
  */
 #ifndef SB_APPLETS_MANAGER_API_H
 #define SB_APPLETS_MANAGER_API_H
@@ -22,8 +23,9 @@ enum {
 
 struct api {
 	const struct manager_config *config;	/* private */
-	struct map logs;	/* private: log streams by id */
-	uint64_t logs_last;	/* private */
+	struct map log_streams;	/* private: request -> the stream that answers it */
+	struct map log_parts;	/* private: id -> one task's share of a stream */
+	uint64_t log_last;	/* private: id of the newest part */
 };
 
 void api_init(struct api *api, const struct manager_config *config);

@@ -1,0 +1,403 @@
+/*
+ * swarmbox init and swarmbox manager: what is asked for, then the daemon in the background or
+ * here. Contracts are in main.h.
+ */
+#include "applets/manager/main.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include <netinet/in.h>
+#include "applets/applet.h"
+#include "applets/manager/main_commands.h"
+#include "applets/manager/main_node.h"
+#include "codec/netmap.h"
+#include "http/fetch.h"
+#include "http/url.h"
+#include "io/clock.h"
+#include "io/datadir.h"
+#include "io/entropy.h"
+#include "io/log.h"
+#include "io/sock.h"
+
+enum {
+	READY_MS = 60000,	/* recovery of the largest log, by far */
+	PING_MS = 5000,
+	CLUSTER_PORT = 2377,
+};
+
+struct start_options {
+	const char *data_dir, *run_dir, *engine;
+	const char *listen_addr, *advertise_addr, *default_addr_pool;
+	int foreground;
+};
+
+#define OPTION(member, name_, kind_, placeholder_, default_, help_) \
+	{ .name = (name_), .kind = (kind_), .placeholder = (placeholder_), \
+	  .default_text = (default_), .help = (help_), \
+	  .offset = offsetof(struct start_options, member) }
+#define WHERE \
+	OPTION(data_dir, "data-dir", OPTION_STRING, "DIR", "/var/lib/swarmbox", \
+	       "Where the node's state is kept"), \
+	OPTION(run_dir, "run-dir", OPTION_STRING, "DIR", "/run/swarmbox", \
+	       "Where its sockets and run files are"), \
+	OPTION(engine, "engine", OPTION_STRING, "ADDRESS", "unix:///var/run/docker.sock", \
+	       "The container engine's socket")
+
+static const struct option init_options[] = {
+	OPTION(advertise_addr, "advertise-addr", OPTION_STRING, "HOST[:PORT]", NULL,
+	       "Address that other nodes reach this one at"),
+	OPTION(listen_addr, "listen-addr", OPTION_STRING, "HOST[:PORT]", "0.0.0.0:2377",
+	       "Address to listen at for other nodes"),
+	OPTION(default_addr_pool, "default-addr-pool", OPTION_STRING, "SUBNET", "10.0.0.0/8",
+	       "Pool that networks get their subnets from"),
+	OPTION(foreground, "foreground", OPTION_FLAG, NULL, NULL, "Do not go to the background"),
+	WHERE,
+	{ 0 },
+};
+static const struct option manager_options[] = {
+	OPTION(foreground, "foreground", OPTION_FLAG, NULL, "true",
+	       "Stay; =false goes to the background once ready"),
+	WHERE,
+	{ 0 },
+};
+
+const struct command init_commands[] = {
+	{ .name = "", .summary = "Make a swarm with this node as its manager", .arguments = "",
+	  .options = init_options, .size = sizeof(struct start_options) },
+	{ 0 },
+};
+const struct command manager_commands[] = {
+	{ .name = "", .summary = "Run this node, which init has set up", .arguments = "",
+	  .options = manager_options, .size = sizeof(struct start_options) },
+	{ 0 },
+};
+
+static int fail(const char *what, const struct errmsg *msg)
+{
+	fprintf(stderr, "swarmbox: %s: %s\n", what, msg->text);
+	return 1;
+}
+
+int daemon_node_exists(const char *data_dir)
+{
+	struct manager_config node;
+	struct errmsg msg;
+	struct arena a;
+	int err;
+
+	arena_init(&a);
+	err = node_load(&a, data_dir, &node, &msg);
+	arena_done(&a);
+	return err != ERR_NOT_FOUND;
+}
+
+/* The path of a unix:// address. */
+static int socket_path(const char *text, const char *option, char out[FILE_PATH_MAX],
+		       struct errmsg *msg)
+{
+	struct slice s = slice_of(text);
+
+	if (!slice_has_prefix(s, "unix://") || s.len - 7 >= FILE_PATH_MAX || s.len == 7)
+		return errmsg_set(msg, ERR_INVALID, "%s %s: must be unix:///PATH", option, text);
+	snprintf(out, FILE_PATH_MAX, "%s", text + 7);
+	return 0;
+}
+
+static int copy_path(const char *given, const char *fallback, char out[FILE_PATH_MAX],
+		     struct errmsg *msg)
+{
+	int n = snprintf(out, FILE_PATH_MAX, "%s", given ? given : fallback);
+
+	return n < FILE_PATH_MAX ? 0 : errmsg_set(msg, ERR_INVALID, "path too long");
+}
+
+static int take_options(const struct option_result *r, struct daemon_config *c, struct errmsg *msg)
+{
+	const struct start_options *o = r->values;
+	const char *host = r->host ? r->host : getenv("SWARMBOX_HOST");
+	int err = copy_path(o->data_dir, "/var/lib/swarmbox", c->data_dir, msg);
+
+	if (err == 0)
+		err = copy_path(o->run_dir, "/run/swarmbox", c->run_dir, msg);
+	if (err == 0)
+		err = socket_path(o->engine ? o->engine : "unix:///var/run/docker.sock",
+				  "--engine", c->engine_path, msg);
+	if (err == 0 && host)
+		err = socket_path(host, "--host", c->api_path, msg);
+	else if (err == 0 && snprintf(c->api_path, FILE_PATH_MAX, "%s/docker.sock", c->run_dir) >=
+		 FILE_PATH_MAX)
+		err = errmsg_set(msg, ERR_INVALID, "path too long");
+	return err;
+}
+
+/* Sends GET /_ping and waits for the answer. */
+static int ping(int fd, struct errmsg *msg)
+{
+	static char bytes[HTTP_FETCH_READ_MAX];
+	struct http_request request = { .method = SLICE("GET"), .target = SLICE("/_ping") };
+	struct http_fetch_event ev = { .kind = HTTP_FETCH_NONE };
+	uint64_t end = clock_now_ms() + PING_MS;
+	struct http_fetch f;
+	int status = 0;
+
+	http_fetch_init(&f, 4096);
+	http_fetch_start(&f, &request, HTTP_FETCH_WHOLE);
+	(void)send(fd, http_fetch_out(&f).data, http_fetch_out(&f).len, MSG_NOSIGNAL);
+	while (ev.kind != HTTP_FETCH_DONE && ev.kind != HTTP_FETCH_ERROR && clock_now_ms() < end) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		ssize_t n;
+
+		if (poll(&p, 1, (int)(end - clock_now_ms())) <= 0)
+			continue;
+		n = recv(fd, bytes, sizeof(bytes), 0);
+		if (n > 0)
+			http_fetch_feed(&f, (struct slice){ bytes, (size_t)n });
+		else
+			http_fetch_eof(&f);
+		while (http_fetch_next(&f, &ev)) {
+			if (ev.kind == HTTP_FETCH_DONE || ev.kind == HTTP_FETCH_ERROR)
+				break;
+		}
+	}
+	if (ev.kind == HTTP_FETCH_DONE)
+		status = ev.head.status;
+	http_fetch_done(&f);
+	if (status == 200)
+		return 0;
+	return errmsg_set(msg, ERR_UNAVAILABLE, status ? "it answers /_ping with status %d" :
+			  "no answer to /_ping", status);
+}
+
+static int check_engine(const char *path, struct errmsg *msg)
+{
+	int fd = sock_connect_unix(path, msg);
+	int err = fd < 0 ? fd : ping(fd, msg);
+
+	if (fd >= 0)
+		close(fd);
+	if (err < 0)
+		errmsg_prefix(msg, err, "no container engine at unix://%s", path);
+	if (err < 0 && strlen(msg->text) < ERRMSG_MAX - 64) {
+		struct errmsg why = *msg;
+
+		errmsg_set(msg, err, "%.440s: start one, or name its socket with --engine",
+			   why.text);
+	}
+	return err;
+}
+
+/* The address that packets to the outside would carry. None is sent. */
+static void find_address(char out[16])
+{
+	struct sockaddr_in self = { 0 };
+	socklen_t n = sizeof(self);
+	int fd = sock_connect_udp(0xc0000201, 9, NULL);	/* 192.0.2.1, RFC 5737 */
+
+	if (fd < 0 || getsockname(fd, (struct sockaddr *)&self, &n) < 0)
+		self.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd >= 0)
+		close(fd);
+	ipv4_format(ntohl(self.sin_addr.s_addr), out);
+}
+
+/* "HOST", "HOST:PORT" or NULL -> "ADDRESS:PORT" in a. */
+static int full_address(struct arena *a, const char *option, const char *given,
+			const char *fallback, const char **out, struct errmsg *msg)
+{
+	struct slice port = slice_of(given ? given : fallback), host = slice_cut(&port, ':');
+	uint64_t number = CLUSTER_PORT;
+	uint32_t address;
+	char text[16];
+
+	if (ipv4_parse(host, &address) < 0 ||
+	    (port.data && (slice_to_u64(port, 65535, &number) < 0 || number == 0)))
+		return errmsg_set(msg, ERR_INVALID, "%s %s: must be an IPv4 address with an "
+				  "optional port", option, given);
+	ipv4_format(address, text);
+	*out = arena_printf(a, "%s:%llu", text, (unsigned long long)number);
+	return 0;
+}
+
+static int new_node(struct arena *a, const struct start_options *o, struct manager_config *node,
+		    struct errmsg *msg)
+{
+	char address[16], *id = arena_new(a, ID_LEN + 1);
+	struct rng rng;
+	uint64_t seed;
+	int err;
+
+	entropy_fill(&seed, sizeof(seed));
+	rng_init(&rng, seed);
+	id_new(&rng, id);
+	node->node_id = id;
+	node->default_addr_pool = o->default_addr_pool ? o->default_addr_pool : "10.0.0.0/8";
+	find_address(address);
+	err = full_address(a, "--listen-addr", o->listen_addr, "0.0.0.0", &node->listen_addr, msg);
+	if (err == 0)
+		err = full_address(a, "--advertise-addr", o->advertise_addr, address,
+				   &node->advertise_addr, msg);
+	return err;
+}
+
+/* The daemon's own process: a session of its own, no terminal, its log in a file. */
+static int run_detached(struct daemon_config *c)
+{
+	char path[FILE_PATH_MAX + 32];
+	struct errmsg msg = { { 0 } };
+	int null = open("/dev/null", O_RDWR);
+
+	(void)setsid();		/* fails only for a leader, which a forked child is not */
+	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+		(void)dup2(null, fd);
+	if (null > 2)
+		close(null);
+	snprintf(path, sizeof(path), "%s/swarmbox.log", c->run_dir);
+	if (file_mkdirs(c->run_dir, 0755, &msg) < 0 || log_open(path, &msg) < 0) {
+		(void)!write(c->ready_fd, msg.text, strlen(msg.text));
+		return 1;
+	}
+	return daemon_run(c);
+}
+
+/* Waits for what the daemon says: 0 when it is ready. */
+static int wait_ready(int fd, const struct daemon_config *c, struct errmsg *msg)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char text[ERRMSG_MAX] = "";
+	ssize_t n;
+
+	if (poll(&p, 1, READY_MS) <= 0)
+		return errmsg_set(msg, ERR_TIMEOUT, "not ready after %d s: see %s/swarmbox.log",
+				  READY_MS / 1000, c->run_dir);
+	n = read(fd, text, sizeof(text) - 1);
+	if (n > 0 && slice_has_prefix(slice_of(text), "ready"))
+		return 0;
+	return errmsg_set(msg, ERR_IO, "%s", n > 0 ? text : "the daemon ended: see its log");
+}
+
+static int start_detached(struct daemon_config *c, const char *what)
+{
+	struct errmsg msg = { { 0 } };
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+		errmsg_set(&msg, ERR_IO, "%s", strerror(errno));
+		return fail(what, &msg);
+	}
+	if (pid == 0) {
+		close(fds[0]);
+		c->ready_fd = fds[1];
+		_exit(run_detached(c));
+	}
+	close(fds[1]);
+	if (wait_ready(fds[0], c, &msg) < 0)
+		return fail(what, &msg);
+	close(fds[0]);
+	return 0;
+}
+
+static int parse(const struct command *command, const char *path, struct arena *a, int argc,
+		 char **argv, struct option_result *r)
+{
+	struct errmsg msg = { { 0 } };
+	struct buf help;
+
+	if (option_parse(command, a, argc, argv, r, &msg) < 0) {
+		fprintf(stderr, "%s: %s\nSee '%s --help'.\n", path, msg.text, path);
+		return 125;
+	}
+	if (!r->help)
+		return 0;
+	buf_init(&help, 65536);
+	option_help(command, path, &help);
+	fputs(buf_str(&help), stdout);
+	return -1;
+}
+
+static void say_welcome(const struct daemon_config *c)
+{
+	printf("Swarm initialized: current node (%s) is now a manager.\n\n"
+	       "To run something on it:\n\n"
+	       "    swarmbox service create --name web --replicas 2 --publish 8080:80 IMAGE\n"
+	       "    swarmbox stack deploy -c FILE NAME\n\n"
+	       "The docker command talks to it with DOCKER_HOST=unix://%s\n",
+	       c->node.node_id, c->api_path);
+}
+
+static void host_name(struct manager_config *node)
+{
+	static struct utsname name;
+
+	node->hostname = uname(&name) == 0 ? name.nodename : "localhost";
+}
+
+static int start_init(struct daemon_config *c, const struct start_options *o, struct arena *a)
+{
+	/* A container's process stays, and a restarted one goes on with what it has. */
+	int stay = o->foreground == OPTION_YES || getenv("SWARMBOX_FOREGROUND");
+	struct errmsg msg = { { 0 } };
+	int status;
+
+	if (daemon_node_exists(c->data_dir)) {
+		if (getenv("SWARMBOX_FOREGROUND"))
+			return daemon_run(c);
+		errmsg_set(&msg, ERR_EXISTS, "this node is already part of a swarm: run it with "
+			   "'swarmbox manager', or end it with 'swarmbox leave --force'");
+		return fail("init", &msg);
+	}
+	if (new_node(a, o, &c->node, &msg) < 0 || check_engine(c->engine_path, &msg) < 0)
+		return fail("init", &msg);
+	c->create = 1;
+	if (stay)
+		return daemon_run(c);
+	status = start_detached(c, "init");
+	if (status == 0)
+		say_welcome(c);
+	return status;
+}
+
+static int start(const struct command *command, const char *path, int argc, char **argv)
+{
+	static struct daemon_config c = { .ready_fd = -1 };
+	struct errmsg msg = { { 0 } };
+	const struct start_options *o;
+	struct option_result r;
+	struct arena a;
+	int status;
+
+	arena_init(&a);
+	status = parse(command, path, &a, argc, argv, &r);
+	if (status)
+		return status < 0 ? 0 : status;
+	o = r.values;
+	if (take_options(&r, &c, &msg) < 0)
+		return fail(argv[0], &msg);
+	host_name(&c.node);
+	c.node.engine_socket = c.engine_path;
+	c.node.data_dir = c.data_dir;
+	if (command == init_commands)
+		return start_init(&c, o, &a);
+	if (!daemon_node_exists(c.data_dir)) {
+		errmsg_set(&msg, ERR_NOT_FOUND, "%s holds no node of a swarm: make one with "
+			   "'swarmbox init'", c.data_dir);
+		return fail("manager", &msg);
+	}
+	return o->foreground == OPTION_NO ? start_detached(&c, "manager") : daemon_run(&c);
+}
+
+int init_main(int argc, char **argv)
+{
+	return start(init_commands, "swarmbox init", argc, argv);
+}
+
+int manager_main(int argc, char **argv)
+{
+	return start(manager_commands, "swarmbox manager", argc, argv);
+}

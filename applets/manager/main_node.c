@@ -1,0 +1,79 @@
+/* Contracts are in main_node.h. */
+#include "applets/manager/main_node.h"
+#include <stdio.h>
+#include <string.h>
+#include "codec/json.h"
+#include "io/file.h"
+
+enum { NODE_FILE_MAX = 65536 };
+
+static int node_path(const char *data_dir, char path[FILE_PATH_MAX], struct errmsg *msg)
+{
+	int n = snprintf(path, FILE_PATH_MAX, "%s/node.json", data_dir);
+
+	if (n < 0 || n >= FILE_PATH_MAX)
+		return errmsg_set(msg, ERR_INVALID, "%s: path too long", data_dir);
+	return 0;
+}
+
+static const char *member(struct arena *a, const struct json *root, const char *key)
+{
+	return arena_str(a, json_string(json_get(root, key)));
+}
+
+static int parse(struct arena *a, struct slice text, struct manager_config *node,
+		 struct errmsg *msg)
+{
+	const struct json *root;
+
+	if (json_parse(a, text, &root, msg) < 0)
+		return ERR_CORRUPT;
+	node->node_id = member(a, root, "NodeID");
+	node->listen_addr = member(a, root, "ListenAddr");
+	node->advertise_addr = member(a, root, "AdvertiseAddr");
+	node->default_addr_pool = member(a, root, "DefaultAddrPool");
+	if (strlen(node->node_id) == 0)
+		return errmsg_set(msg, ERR_CORRUPT, "no NodeID");
+	return 0;
+}
+
+int node_load(struct arena *a, const char *data_dir, struct manager_config *node,
+	      struct errmsg *msg)
+{
+	char path[FILE_PATH_MAX];
+	struct buf text;
+	int err = node_path(data_dir, path, msg);
+
+	if (err < 0)
+		return err;
+	buf_init(&text, NODE_FILE_MAX);
+	err = file_read(path, NODE_FILE_MAX, &text, msg);
+	if (err == 0 && parse(a, buf_slice(&text), node, msg) < 0)
+		err = errmsg_prefix(msg, ERR_CORRUPT, "%s: damaged, restore it from a backup",
+				    path);
+	buf_done(&text);
+	return err;
+}
+
+int node_save(const char *data_dir, const struct manager_config *node, struct errmsg *msg)
+{
+	char path[FILE_PATH_MAX];
+	struct json_writer w;
+	struct buf text;
+	int err = node_path(data_dir, path, msg);
+
+	if (err < 0)
+		return err;
+	buf_init(&text, NODE_FILE_MAX);
+	json_begin(&w, &text);
+	json_open_object(&w);
+	json_put_str(&w, "NodeID", node->node_id);
+	json_put_str(&w, "ListenAddr", node->listen_addr);
+	json_put_str(&w, "AdvertiseAddr", node->advertise_addr);
+	json_put_str(&w, "DefaultAddrPool", node->default_addr_pool);
+	json_close_object(&w);
+	buf_add_char(&text, '\n');
+	err = file_write(path, buf_slice(&text), 0600, FILE_DURABLE, msg);
+	buf_done(&text);
+	return err;
+}

@@ -1,0 +1,13 @@
+/* main_node.h - node.json: what a node is, in its data folder. I/O. */
+#ifndef SB_APPLETS_MANAGER_MAIN_NODE_H
+#define SB_APPLETS_MANAGER_MAIN_NODE_H
+#include "applets/manager/manager.h"
+#include "base/arena.h"
+#include "base/err.h"
+
+/* Strings live in a. ERR_NOT_FOUND: this folder holds no node; ERR_CORRUPT: damaged. */
+int node_load(struct arena *a, const char *data_dir, struct manager_config *node,
+	      struct errmsg *msg);
+/* Durable when it returns 0. */
+int node_save(const char *data_dir, const struct manager_config *node, struct errmsg *msg);
+#endif
