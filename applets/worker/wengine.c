@@ -40,16 +40,31 @@ static void forget_calls(struct worker *w)
 	}
 }
 
+/* What the engine's state does to the status of each live task, and to the node's. */
+static void set_why(struct worker *w, const struct errmsg *why)
+{
+	if (strcmp(why->text, w->engine_why.text) == 0)
+		return;
+	w->engine_why = *why;
+	w->news = 1;
+	if (why->text[0])
+		effects_log(w->fx, LOG_WARNING, "the engine does not answer: %s", why->text);
+	else
+		effects_log(w->fx, LOG_INFO, "the engine answers again");
+	for (struct map_entry *e = map_first(&w->tasks); e; e = map_next(e)) {
+		struct wtask *t = e->value;
+
+		if (t->state < TASK_COMPLETE)
+			wtask_changed(w, t);
+	}
+}
+
 void wengine_lost(struct worker *w, struct slice why)
 {
 	struct errmsg text = { { 0 } };
 
 	errmsg_set(&text, 0, "%.*s", SLICE_ARGS(why));
-	if (strcmp(text.text, w->engine_why.text) != 0) {
-		w->engine_why = text;
-		w->news = 1;
-		effects_log(w->fx, LOG_WARNING, "the engine does not answer: %s", text.text);
-	}
+	set_why(w, &text);
 	if (w->engine == ENGINE_UP && w->now_ms - w->engine_up_ms >= ENGINE_SETTLED_MS)
 		w->engine_tries = 0;
 	w->engine = ENGINE_DOWN;
@@ -136,11 +151,7 @@ static void up(struct worker *w)
 {
 	w->engine = ENGINE_UP;
 	w->engine_up_ms = w->now_ms;
-	if (w->engine_why.text[0]) {
-		effects_log(w->fx, LOG_INFO, "the engine answers again");
-		w->engine_why.text[0] = '\0';
-		w->news = 1;
-	}
+	set_why(w, &(struct errmsg){ { 0 } });
 	for (struct map_entry *e = map_first(&w->tasks); e; e = map_next(e)) {
 		struct wtask *t = e->value;
 

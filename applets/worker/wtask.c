@@ -309,8 +309,6 @@ void wtask_hold(struct worker *w, struct wtask *t)
 	t->tries = 0;
 	wtask_pull_done(t);
 	wtask_to(w, t, PHASE_HELD);
-	if (!wtask_is_dead(t))
-		wtask_changed(w, t);
 }
 
 void wtask_event(struct worker *w, const struct engine_event *event)

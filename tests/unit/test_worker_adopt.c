@@ -85,6 +85,7 @@ TEST(ended_while_the_worker_was_away)
 TEST(engine_lost_with_live_restore)
 {
 	struct fake_status *t;
+	int before;
 
 	fake_init(&f);
 	f.live_restore = 1;
@@ -93,7 +94,10 @@ TEST(engine_lost_with_live_restore)
 	fake_complete(&f);
 	fake_run(&f, 500);
 	fake_engine_down(&f);
+	fake_run(&f, 1000);
+	before = f.reports;
 	fake_run(&f, 60000);
+	CHECK_INT(f.reports, before);	/* said once, not at every try */
 	CHECK_INT(t->state, TASK_RUNNING);
 	CHECK_STR(t->message, "started");
 	CHECK_STR(t->err, "engine does not answer: connection refused");
