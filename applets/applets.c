@@ -1,0 +1,33 @@
+/* The one table of all applets. An applet that is not here does not exist. */
+#include <stdio.h>
+#include <string.h>
+
+#include "applets/applet.h"
+#include "applets/cli.h"
+#include "applets/lb/main.h"
+
+static int completion_run(struct cli *cli)
+{
+	struct buf out;
+
+	if (strcmp(cli->args[0], "bash") != 0)
+		return cli_usage(cli, "\"%s\": bash is the only shell there is a script for",
+			cli->args[0]);
+	buf_init(&out, CLI_TEXT_MAX);
+	applet_completion(applets, &out);
+	cli_write(cli, CLI_OUT, &out);
+	buf_done(&out);
+	return 0;
+}
+
+static const struct command completion_commands[] = {
+	{ .name = "", .summary = "Print a shell's completion script", .arguments = "bash",
+	  .run = completion_run, .args_min = 1, .args_max = 1 },
+	{ .name = NULL },
+};
+
+const struct applet applets[] = {
+	{ "completion", "Print a shell's completion script", NULL, completion_commands },
+	{ "lb", "Serve the published ports (the daemon starts it)", lb_main, lb_commands },
+	{ NULL, NULL, NULL, NULL },
+};
