@@ -12,7 +12,8 @@ uint64_t wcall_start(struct worker *w, enum call_kind kind, void *owner,
 		c++;
 		assert(c < w->calls + WORKER_CALLS_ALL);
 	}
-	*c = (struct call){ ++w->last_call, kind, kind == CALL_TASK && wtask_is_slow(owner), owner };
+	*c = (struct call){ .id = ++w->last_call, .kind = kind, .owner = owner };
+	c->slow = kind == CALL_TASK && wtask_is_slow(owner);
 	if (kind == CALL_TASK)
 		c->slow ? w->slow++ : w->quick++;
 	x = effects_add(w->fx, EFFECT_ENGINE_CALL, c->id);

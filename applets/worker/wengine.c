@@ -136,7 +136,7 @@ static void adopt(struct worker *w, const struct container *c)
 	else if (!t)
 		t = wtask_add(w, id);
 	if (!t || strlen(c->id) > WORKER_ID_MAX) {
-		effects_log(w->fx, LOG_WARNING, "container %.12s is left alone: task %.*s has another",
+		effects_log(w->fx, LOG_WARNING, "container %.12s is left alone: %.*s has another",
 			    c->id, SLICE_ARGS(id));
 		return;
 	}

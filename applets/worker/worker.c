@@ -153,7 +153,7 @@ static void assign(struct worker *w, const struct session_assign *m)
 static void leave(struct worker *w)
 {
 	w->leaving = 1;
-	effects_log(w->fx, LOG_INFO, "leaving: all containers and networks of the swarm are removed");
+	effects_log(w->fx, LOG_INFO, "leaving: all of the swarm's containers and networks go");
 	for (struct map_entry *e = map_first(&w->tasks); e; e = map_next(e))
 		wtask_remove(w, e->value);
 	for (struct map_entry *e = map_first(&w->networks); e; e = map_next(e))
@@ -162,12 +162,13 @@ static void leave(struct worker *w)
 
 static void session_message(struct worker *w, const struct event *ev)
 {
+	struct arena *a = &w->fx->arena;
 	struct session_order order;
 	struct errmsg msg = { { 0 } };
 
 	if (!w->session_up || ev->id != w->session)
 		return;
-	if (model_parse(&w->fx->arena, &session_order_table, MODEL_STORE, ev->body, &order, &msg) < 0) {
+	if (model_parse(a, &session_order_table, MODEL_STORE, ev->body, &order, &msg) < 0) {
 		effects_log(w->fx, LOG_ERROR, "a message of the manager: %s", msg.text);
 		wreport_resync(w);
 		return;

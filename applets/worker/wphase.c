@@ -176,7 +176,7 @@ static int keep_id(struct wtask *t, const char *id)
 
 static void create_reply(struct worker *w, struct wtask *t, const struct event *ev)
 {
-	if (ev->status == 409) {	/* an earlier one of ours was carried out, or it is a stranger */
+	if (ev->status == 409) {	/* an earlier one of ours was carried out, or a stranger */
 		wtask_to(w, t, PHASE_INSPECT);
 		return;
 	}

@@ -196,9 +196,10 @@ static void put_hosts(struct create *c)
 		while (names.len) {
 			struct slice name = slice_cut(&names, ' ');
 
-			if (name.len)
-				json_write_str(c->w, arena_printf(c->a, "%.*s:%.*s",
-								  SLICE_ARGS(name), SLICE_ARGS(ip)));
+			if (name.len == 0)
+				continue;
+			json_write_str(c->w, arena_printf(c->a, "%.*s:%.*s", SLICE_ARGS(name),
+							  SLICE_ARGS(ip)));
 		}
 	}
 	json_close_array(c->w);
@@ -364,9 +365,8 @@ static void put_container(struct create *c)
 	put_env(c);
 	put_task_labels(c);
 	put_text(c, "StopSignal", s->stop_signal);
-	if (s->stop_grace_period)	/* the engine counts whole seconds: never less than asked */
-		json_put_i64(c->w, "StopTimeout",
-			     *s->stop_grace_period / 1000000000 + (*s->stop_grace_period % 1000000000 > 0));
+	if (s->stop_grace_period)
+		json_put_i64(c->w, "StopTimeout", container_grace_s(*s->stop_grace_period));
 	put_health(c);
 	if (c->task->ports.count)
 		put_ports(c, "ExposedPorts", 0);
@@ -390,7 +390,7 @@ int container_create_request(struct arena *a, const struct task *t,
 	json_begin(&w, &b);
 	put_container(&c);
 	if (!c.err && b.failed)
-		c.err = errmsg_set(msg, ERR_LIMIT, "the container's settings take more than %d bytes",
+		c.err = errmsg_set(msg, ERR_LIMIT, "the container's settings pass %d bytes",
 				   ENGINE_BODY_MAX);
 	*out = engine_request(a, "POST", CREATE_TIMEOUT_MS, "/containers/create?name=%s",
 			      engine_escape(a, c.values.task_name));

@@ -52,7 +52,8 @@ static int read_port(struct slice key, const struct json *binding, struct port_c
 		out->protocol = PROTOCOL_SCTP;
 	if (slice_to_u64(target, 65535, &out->target_port) < 0)
 		return ERR_INVALID;
-	return slice_to_u64(json_string(json_get(binding, "HostPort")), 65535, &out->published_port);
+	return slice_to_u64(json_string(json_get(binding, "HostPort")), 65535,
+			    &out->published_port);
 }
 
 /* An engine with IPv6 gives each binding twice: once for each family. */

@@ -11,6 +11,11 @@ enum {
 	STOP_UNKNOWN_MS = 10 * 60 * 1000,
 };
 
+int64_t container_grace_s(int64_t grace_ns)
+{
+	return grace_ns / 1000000000 + (grace_ns % 1000000000 > 0);
+}
+
 struct engine_request container_start_request(struct arena *a, const char *container)
 {
 	return engine_request(a, "POST", START_TIMEOUT_MS, "/containers/%s/start", container);
@@ -19,7 +24,7 @@ struct engine_request container_start_request(struct arena *a, const char *conta
 struct engine_request container_stop_request(struct arena *a, const char *container,
 					     int64_t grace_ns)
 {
-	int64_t seconds = grace_ns / 1000000000 + (grace_ns % 1000000000 > 0);
+	int64_t seconds = container_grace_s(grace_ns);
 
 	if (grace_ns < 0)
 		return engine_request(a, "POST", STOP_UNKNOWN_MS, "/containers/%s/stop", container);

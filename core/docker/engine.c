@@ -18,7 +18,8 @@ struct engine_request engine_request(struct arena *a, const char *method, uint64
 	vsnprintf(target, sizeof(target), format, args);
 	va_end(args);
 	return (struct engine_request){
-		.method = method, .target = arena_str(a, slice_of(target)), .timeout_ms = timeout_ms,
+		.method = method, .target = arena_str(a, slice_of(target)),
+		.timeout_ms = timeout_ms,
 	};
 }
 
@@ -96,7 +97,8 @@ static struct slice info_plugins(struct arena *a, const struct json *plugins)
 
 	for (const struct json *t = json_first(plugins); t; t = json_next(t)) {
 		for (const struct json *n = json_first(t); n && count < 128; n = json_next(n)) {
-			struct label x = { arena_str(a, json_key(t)), arena_str(a, json_string(n)) };
+			struct label x = { arena_str(a, json_key(t)),
+					   arena_str(a, json_string(n)) };
 			size_t at = count++;
 
 			for (; at > 0 && plugin_before(&x, &items[at - 1]); at--)

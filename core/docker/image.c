@@ -46,7 +46,8 @@ struct engine_request image_pull_request(struct arena *a, const char *image)
 		name.len = (size_t)(cut - image);
 		tag = cut + 1;
 	}
-	return engine_request(a, "POST", IMAGE_PULL_TIMEOUT_MS, "/images/create?fromImage=%s&tag=%s",
+	return engine_request(a, "POST", IMAGE_PULL_TIMEOUT_MS,
+			      "/images/create?fromImage=%s&tag=%s",
 			      engine_escape(a, arena_str(a, name)), engine_escape(a, tag));
 }
 

@@ -72,7 +72,7 @@ static int expand(struct arena *a, const struct template_values *v, const char *
 	}
 	buf_add_str(out, text);
 	if (out->failed)
-		return errmsg_set(msg, ERR_LIMIT, "template gives more than %d bytes", TEMPLATE_MAX);
+		return errmsg_set(msg, ERR_LIMIT, "a template gives over %d bytes", TEMPLATE_MAX);
 	return 0;
 }
 

@@ -17,6 +17,8 @@ int container_create_request(struct arena *a, const struct task *t,
 /* Connects a created container to one more network, with the address the manager gave. */
 struct engine_request container_connect_request(struct arena *a, const char *container,
 						const struct network_attachment *attachment);
+/* A grace period as the engine counts it: whole seconds, never less than asked for. */
+int64_t container_grace_s(int64_t grace_ns);
 struct engine_request container_start_request(struct arena *a, const char *container);
 /* The engine sends the stop signal and kills after the grace. grace_ns < 0: the one the
  * container was created with. */

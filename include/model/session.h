@@ -17,7 +17,7 @@ struct session_assign {
 	int complete;		/* replaces all that came before */
 	uint64_t applies_to;	/* 0 for a complete one */
 	uint64_t results_in;
-	struct list tasks;	/* struct task: new or changed ones of this node, ASSIGNED or later */
+	struct list tasks;	/* struct task: new or changed of this node, ASSIGNED or later */
 	struct strings removed;	/* task ids that are gone from the swarm: remove the container */
 	struct list networks;	/* struct network: new ones that the tasks name */
 	struct strings networks_removed;	/* network ids this node needs no more */
@@ -57,13 +57,15 @@ struct session_log {
 struct session_report {
 	struct list statuses;	/* struct session_status, coalesced */
 	struct node_description *description;	/* when it changed */
-	const char *node_message;	/* "" = the engine answers; else why it does not. NULL = no news */
+	const char *node_message;	/* in every report: "" = the engine answers, else why not */
 	struct session_log *log;
 	int resync;
 	int left;
 };
 
-enum { SESSION_TASKS_MAX = 500 };	/* in one message: more follow in the next incremental one */
+/* In one message. A complete set that is larger goes on in incremental ones; a message with
+ * fewer is the end of it, and only then does the agent remove what was not named. */
+enum { SESSION_TASKS_MAX = 500 };
 
 extern const struct table session_order_table, session_report_table;
 #endif

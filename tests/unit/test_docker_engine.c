@@ -5,17 +5,20 @@
 #include "docker/image.h"
 #include "docker/logmux.h"
 #include "docker/template.h"
+#include "quotes.h"
 #include "unit.h"
 
 static struct arena a;
 
+#define Q(text) slice_of(quotes(&a, (text)))
+
 TEST(errors_are_one_line)
 {
 	arena_init(&a);
-	CHECK_STR(engine_error(&a, 500, SLICE("{\"message\":\"bad\\nthing\\n\"}")), "bad thing");
+	CHECK_STR(engine_error(&a, 500, Q("{'message':'bad\\nthing\\n'}")), "bad thing");
 	CHECK_STR(engine_error(&a, 500, SLICE("plain text\n")), "plain text");
 	CHECK_STR(engine_error(&a, 503, SLICE("")), "the engine answered with status 503");
-	CHECK_STR(engine_error(&a, 500, SLICE("{\"message\":7}")), "{\"message\":7}");
+	CHECK_STR(engine_error(&a, 500, Q("{'m':7}")), quotes(&a, "{'m':7}"));
 	arena_done(&a);
 }
 
@@ -23,21 +26,21 @@ TEST(info)
 {
 	struct node_description d;
 	struct errmsg msg = { { 0 } };
-	static const char text[] = "{\"ServerVersion\":\"20.10.24\",\"NCPU\":2,\"MemTotal\":1024,"
-		"\"Architecture\":\"x86_64\",\"OSType\":\"linux\",\"Name\":\"h\",\"Labels\":[\"b=2\",\"a=1=x\"],"
-		"\"Plugins\":{\"Volume\":[\"local\"],\"Network\":[\"host\",\"bridge\"],\"Authorization\":null}}";
+	static const char text[] = "{'ServerVersion':'20.10.24','NCPU':2,'MemTotal':1024,"
+		"'Architecture':'x86_64','OSType':'linux','Name':'h','Labels':['b=2','a=1=x'],"
+		"'Plugins':{'Volume':['local'],'Network':['host','bridge'],'Authorization':null}}";
 
 	arena_init(&a);
-	CHECK_INT(engine_info_parse(&a, SLICE(text), NULL, &d, &msg), 0);
+	CHECK_INT(engine_info_parse(&a, Q(text), NULL, &d, &msg), 0);
 	CHECK_STR(d.hostname, "h");
 	CHECK_STR(d.platform.architecture, "x86_64");
 	CHECK_INT(d.resources.nano_cpus, 2000000000);
 	CHECK_INT(d.resources.memory_bytes, 1024);
 	CHECK_STR(d.engine.engine_version, "20.10.24");
 	CHECK_STR(labels_get(&d.engine.labels, "a"), "1=x");
-	CHECK_STR(arena_str(&a, d.engine.plugins), "[{\"Type\":\"Network\",\"Name\":\"bridge\"},"
-		  "{\"Type\":\"Network\",\"Name\":\"host\"},{\"Type\":\"Volume\",\"Name\":\"local\"}]");
-	CHECK_INT(engine_info_parse(&a, SLICE(text), "mine", &d, &msg), 0);
+	CHECK_STR(arena_str(&a, d.engine.plugins), quotes(&a, "[{'Type':'Network','Name':'bridge'},"
+		  "{'Type':'Network','Name':'host'},{'Type':'Volume','Name':'local'}]"));
+	CHECK_INT(engine_info_parse(&a, Q(text), "mine", &d, &msg), 0);
 	CHECK_STR(d.hostname, "mine");
 	CHECK(engine_info_parse(&a, SLICE("{}"), NULL, &d, &msg) < 0);
 	CHECK_STR(msg.text, "the engine's /info has no ServerVersion");
@@ -49,9 +52,9 @@ TEST(events)
 	struct engine_event e;
 
 	arena_init(&a);
-	CHECK_INT(engine_event_parse(&a, SLICE("{\"status\":\"die\",\"Type\":\"container\",\"Action\":\"die\","
-		"\"Actor\":{\"ID\":\"c1\",\"Attributes\":{\"com.docker.swarm.task.id\":\"t1\","
-		"\"exitCode\":\"3\"}}}"), &e), 0);
+	CHECK_INT(engine_event_parse(&a, Q("{'status':'die','Type':'container','Action':'die',"
+		"'Actor':{'ID':'c1','Attributes':{'com.docker.swarm.task.id':'t1',"
+		"'exitCode':'3'}}}"), &e), 0);
 	CHECK(slice_is(e.container, "c1"));
 	CHECK(slice_is(e.task, "t1"));
 	CHECK(slice_is(e.action, "die"));
@@ -126,12 +129,15 @@ TEST(image_references)
 	};
 
 	arena_init(&a);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		CHECK_STR(strchr(image_pull_request(&a, cases[i].image).target, '?') + 1, cases[i].target);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct engine_request r = image_pull_request(&a, cases[i].image);
+
+		CHECK_STR(strchr(r.target, '?') + 1, cases[i].target);
+	}
 	CHECK_STR(image_inspect_request(&a, "h:5/a b:1").target, "/images/h%3A5/a%20b%3A1/json");
-	CHECK_STR(image_pull_error(&a, SLICE("{\"error\":\"x\",\"errorDetail\":{}}")), "x");
-	CHECK_STR(image_pull_error(&a, SLICE("{\"message\":\"y\"}")), "y");
-	CHECK(!image_pull_error(&a, SLICE("{\"status\":\"Pulling\"}")));
+	CHECK_STR(image_pull_error(&a, Q("{'error':'x'}")), "x");
+	CHECK_STR(image_pull_error(&a, Q("{'message':'y'}")), "y");
+	CHECK(!image_pull_error(&a, Q("{'status':'Pulling'}")));
 	CHECK(!image_pull_error(&a, SLICE("garbage")));
 	arena_done(&a);
 }
@@ -145,17 +151,17 @@ TEST(bridges)
 
 	arena_init(&a);
 	n.spec.ipam.config = (struct list){ &config, 1 };
-	CHECK_STR(arena_str(&a, bridge_create_request(&a, &n, "me").body), "{\"Name\":\"s_web\","
-		  "\"CheckDuplicate\":true,\"Driver\":\"bridge\",\"Internal\":true,\"IPAM\":{\"Config\":[{"
-		  "\"Subnet\":\"10.0.1.0/24\",\"Gateway\":\"10.0.1.1\"}]},\"Labels\":{"
-		  "\"com.docker.swarm.network.id\":\"n9\",\"com.docker.swarm.node.id\":\"me\"}}");
-	CHECK_INT(bridge_list_parse(&a, SLICE("[{\"Name\":\"x\",\"Labels\":{\"com.docker.swarm.network."
-		"id\":\"n9\"}},{\"Name\":\"y\",\"Labels\":null}]"), &found, NULL), 0);
+	CHECK_STR(arena_str(&a, bridge_create_request(&a, &n, "me").body), quotes(&a,
+		  "{'Name':'s_web','CheckDuplicate':true,'Driver':'bridge','Internal':true,'IPAM':{'Config':[{"
+		  "'Subnet':'10.0.1.0/24','Gateway':'10.0.1.1'}]},'Labels':{"
+		  "'com.docker.swarm.network.id':'n9','com.docker.swarm.node.id':'me'}}"));
+	CHECK_INT(bridge_list_parse(&a, Q("[{'Name':'x','Labels':{'com.docker.swarm.network."
+		"id':'n9'}},{'Name':'y','Labels':null}]"), &found, NULL), 0);
 	CHECK_INT(found.count, 2);
 	CHECK_STR(LIST_AT(&found, struct bridge, 0)->network_id, "n9");
 	CHECK(!LIST_AT(&found, struct bridge, 1)->network_id);
 	CHECK(bridge_list_parse(&a, SLICE("{}"), &found, NULL) < 0);
-	CHECK_INT(bridge_parse(&a, SLICE("{\"Name\":\"x\"}"), &b, NULL), 0);
+	CHECK_INT(bridge_parse(&a, Q("{'Name':'x'}"), &b, NULL), 0);
 	CHECK(bridge_parse(&a, SLICE("{}"), &b, NULL) < 0);
 	arena_done(&a);
 }
@@ -174,14 +180,15 @@ TEST(templates)
 		{ "{{.Task.Name}}.{{.Task.Slot}}", "web.3.t1.3" },
 		{ "{{.Node.ID}} {{.Node.Hostname}}", "n1 h\"o" },
 		{ "{{.Node.Platform.OS}}/{{.Node.Platform.Architecture}}", "linux/arm64" },
-		{ "{{.Service.Labels}}", NULL }, { "{{}}", NULL }, { "{{.Task.ID", NULL }, { "{{{{", NULL },
+		{ "{{.Service.Labels}}", NULL }, { "{{}}", NULL }, { "{{.Task.ID", NULL },
+		{ "{{{{", NULL },
 	};
 
 	arena_init(&a);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		CHECK_STR(template_expand(&a, &v, cases[i].in, &msg), cases[i].out);
 	v.json = 1;
-	CHECK_STR(template_expand(&a, &v, "{\"a\":\"{{.Node.Hostname}}\"}", &msg), "{\"a\":\"h\\\"o\"}");
+	CHECK_STR(template_expand(&a, &v, "'{{.Node.Hostname}}'", &msg), "'h\\\"o'");
 	t.slot = 0;
 	CHECK_STR(template_expand(&a, &v, "{{.Task.Slot}}", &msg), "n1");
 	arena_done(&a);
@@ -205,7 +212,8 @@ static int demux(struct logmux *m, struct slice input, struct buf *out)
 
 TEST(log_frames_at_every_split)
 {
-	static const char frames[] = "\1\0\0\0\0\0\0\2ab\2\0\0\0\0\0\0\0\2\0\0\0\0\0\0\1X\0\0\0\0\0\0\0\1c";
+	static const char frames[] = "\1\0\0\0\0\0\0\2ab"
+		"\2\0\0\0\0\0\0\0\2\0\0\0\0\0\0\1X\0\0\0\0\0\0\0\1c";
 	size_t len = sizeof(frames) - 1;
 
 	for (size_t n = 0; n <= len; n++) {

@@ -292,7 +292,8 @@ TEST(logs_in_whole_lines)
 {
 	struct session_logs logs = { .id = 5, .task_id = "t1", .stdout_too = 1, .follow = 1 };
 	struct session_order order = { .logs = &logs };
-	static const char frames[] = "\1\0\0\0\0\0\0\4T a\n\2\0\0\0\0\0\0\6T err\n\1\0\0\0\0\0\0\3T b";
+	static const char frames[] = "\1\0\0\0\0\0\0\4T a\n"
+		"\2\0\0\0\0\0\0\6T err\n\1\0\0\0\0\0\0\3T b";
 
 	fake_init(&f);
 	fake_task(&f, "t1", TASK_RUNNING);

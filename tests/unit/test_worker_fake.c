@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "codec/base64.h"
-#include "http/url.h"
+#include "docker/engine.h"
+#include "quotes.h"
 #include "unit.h"
 
 static const struct worker_config config = { "node1", "host1" };
@@ -46,8 +47,8 @@ static void take_report(struct fake *f, struct slice body)
 	struct errmsg msg = { { 0 } };
 
 	arena_init(&a);
-	unit_check(model_parse(&a, &session_report_table, MODEL_STORE, body, &r, &msg) == 0, msg.text,
-		   __FILE__, __LINE__);
+	model_parse(&a, &session_report_table, MODEL_STORE, body, &r, &msg);
+	unit_check_str(msg.text, "", "a report", __FILE__, __LINE__);
 	f->reports++;
 	for (uint32_t i = 0; i < r.statuses.count; i++)
 		take_status(f, LIST_AT(&r.statuses, struct session_status, i));
@@ -240,10 +241,11 @@ static void reply(struct fake *f, const struct fake_call *c, int status, const c
 	else if (c->more && *body) {
 		struct event data = { .kind = EVENT_ENGINE_DATA, .id = c->id };
 
-		/* In two pieces, cut in the middle. */
-		data.body = (struct slice){ body, strlen(body) / 2 };
+		size_t n = strlen(body), half = n / 2;
+
+		data.body = (struct slice){ body, half };
 		step(f, &data);
-		data.body = (struct slice){ body + strlen(body) / 2, strlen(body) - strlen(body) / 2 };
+		data.body = (struct slice){ body + half, n - half };
 		step(f, &data);
 	} else {
 		ev.body = slice_of(body);
@@ -261,14 +263,17 @@ void fake_data(struct fake *f, uint64_t call, const char *bytes, size_t n)
 void fake_event(struct fake *f, const char *action, const struct fake_container *c)
 {
 	char text[1024];
+	struct arena a;
 	struct event ev = { .kind = EVENT_ENGINE_DATA, .id = f->events_call };
 
 	if (!f->events_call)
 		return;
-	snprintf(text, sizeof(text), "{\"Type\":\"container\",\"Action\":\"%s\",\"Actor\":{\"ID\":\"%s\","
-		 "\"Attributes\":{\"" LABEL_TASK_ID_TEXT "\":\"%s\"}}}\n", action, c->id, c->task);
-	ev.body = slice_of(text);
+	snprintf(text, sizeof(text), "{'Type':'container','Action':'%s','Actor':{'ID':'%s',"
+		 "'Attributes':{'" LABEL_TASK_ID "':'%s'}}}\n", action, c->id, c->task);
+	arena_init(&a);
+	ev.body = slice_of(quotes(&a, text));
 	step(f, &ev);
+	arena_done(&a);
 }
 
 void fake_exit(struct fake *f, struct fake_container *c, int code)
@@ -286,8 +291,8 @@ static void list_containers(struct fake *f, char *out, size_t size)
 		const struct fake_container *c = &f->containers[i];
 
 		if (c->state)
-			n += (size_t)snprintf(out + n, size - n, "%s{\"Id\":\"%s\",\"State\":\"%s\","
-				"\"Labels\":{\"" LABEL_TASK_ID_TEXT "\":\"%s\"}}", n > 1 ? "," : "",
+			n += (size_t)snprintf(out + n, size - n, "%s{'Id':'%s','State':'%s',"
+				"'Labels':{'" LABEL_TASK_ID "':'%s'}}", n > 1 ? "," : "",
 				c->id, c->state, c->task);
 	}
 	snprintf(out + n, size - n, "]");
@@ -299,8 +304,8 @@ static void list_networks(struct fake *f, char *out, size_t size)
 
 	for (int i = 0; i < FAKE_MAX; i++) {
 		if (f->networks[i].used)
-			n += (size_t)snprintf(out + n, size - n, "%s{\"Name\":\"%s\",\"Labels\":{"
-				"\"com.docker.swarm.network.id\":\"%s\"}}", n > 1 ? "," : "",
+			n += (size_t)snprintf(out + n, size - n, "%s{'Name':'%s','Labels':{"
+				"'" LABEL_NETWORK_ID "':'%s'}}", n > 1 ? "," : "",
 				f->networks[i].name, f->networks[i].id);
 	}
 	snprintf(out + n, size - n, "]");
@@ -335,7 +340,7 @@ static int create(struct fake *f, const struct fake_call *c, char *out, size_t s
 	struct arena a;
 
 	if (by_key(f, name, strlen(name))) {
-		snprintf(out, size, "{\"message\":\"Conflict. The container name is in use\"}");
+		snprintf(out, size, "{'message':'Conflict. The container name is in use'}");
 		return 409;
 	}
 	while (n->state)
@@ -343,10 +348,10 @@ static int create(struct fake *f, const struct fake_call *c, char *out, size_t s
 	arena_init(&a);
 	*n = (struct fake_container){ .state = "created", .health = f->health };
 	COPY(n->name, name);
-	COPY(n->task, json_text(&a, c->body, "Labels", LABEL_TASK_ID_TEXT));
+	COPY(n->task, json_text(&a, c->body, "Labels", LABEL_TASK_ID));
 	n->networks = strstr(c->body, "EndpointsConfig") != NULL;
 	snprintf(n->id, sizeof(n->id), "c%063d", ++f->created);
-	snprintf(out, size, "{\"Id\":\"%s\"}", n->id);
+	snprintf(out, size, "{'Id':'%s'}", n->id);
 	arena_done(&a);
 	return 201;
 }
@@ -356,10 +361,10 @@ static int inspect(const struct fake_container *c, char *out, size_t size)
 	char health[64] = "";
 
 	if (c->health)
-		snprintf(health, sizeof(health), ",\"Health\":{\"Status\":\"%s\"}", c->health);
-	snprintf(out, size, "{\"Id\":\"%s\",\"State\":{\"Status\":\"%s\",\"Pid\":%d,\"ExitCode\":%d%s},"
-		 "\"Config\":{\"Labels\":{\"" LABEL_TASK_ID_TEXT "\":\"%s\"}},\"NetworkSettings\":{"
-		 "\"Ports\":{},\"Networks\":{}}}", c->id, c->state,
+		snprintf(health, sizeof(health), ",'Health':{'Status':'%s'}", c->health);
+	snprintf(out, size, "{'Id':'%s','State':{'Status':'%s','Pid':%d,'ExitCode':%d%s},"
+		 "'Config':{'Labels':{'" LABEL_TASK_ID "':'%s'}},'NetworkSettings':{"
+		 "'Ports':{},'Networks':{}}}", c->id, c->state,
 		 strcmp(c->state, "running") ? 0 : 77, c->exit_code, health, c->task);
 	return 200;
 }
@@ -381,7 +386,7 @@ static int container_call(struct fake *f, const struct fake_call *c, char *out, 
 	struct fake_container *k = by_key(f, key, n);
 
 	if (!k) {
-		snprintf(out, size, "{\"message\":\"No such container: %.*s\"}", (int)n, key);
+		snprintf(out, size, "{'message':'No such container: %.*s'}", (int)n, key);
 		return 404;
 	}
 	if (strncmp(key + n, "/json", 5) == 0)
@@ -403,6 +408,11 @@ static int container_call(struct fake *f, const struct fake_call *c, char *out, 
 	return 204;
 }
 
+static int network_is(const struct fake_network *n, const char *name)
+{
+	return n->used && strcmp(n->name, name) == 0;
+}
+
 static int network_call(struct fake *f, const struct fake_call *c, char *out, size_t size)
 {
 	struct arena a;
@@ -421,28 +431,28 @@ static int network_call(struct fake *f, const struct fake_call *c, char *out, si
 
 		status = 201;
 		for (int i = 0; i < FAKE_MAX; i++)
-			status = f->networks[i].used && !strcmp(f->networks[i].name, name) ? 409 : status;
+			status = network_is(&f->networks[i], name) ? 409 : status;
 		while (n->used)
 			n++;
 		if (status == 201) {
 			n->used = 1;
 			COPY(n->name, name);
-			COPY(n->id, json_text(&a, c->body, "Labels", "com.docker.swarm.network.id"));
-			snprintf(out, size, "{\"Id\":\"x\"}");
+			COPY(n->id, json_text(&a, c->body, "Labels", LABEL_NETWORK_ID));
+			snprintf(out, size, "{'Id':'x'}");
 		}
 	}
 	for (int i = 0; i < FAKE_MAX && status == 404; i++) {
 		struct fake_network *n = &f->networks[i];
 
-		if (!n->used || strcmp(n->name, c->target + strlen("/networks/")) != 0)
+		if (!network_is(n, c->target + strlen("/networks/")))
 			continue;
 		status = 200;
 		if (strcmp(c->method, "DELETE") == 0) {
 			n->used = 0;
 			status = 204;
 		} else {
-			snprintf(out, size, "{\"Name\":\"%s\",\"Labels\":{\"com.docker.swarm.network.id\":"
-				 "\"%s\"}}", n->name, n->id);
+			snprintf(out, size, "{'Name':'%s','Labels':{'" LABEL_NETWORK_ID "':'%s'}}",
+				 n->name, n->id);
 		}
 	}
 	arena_done(&a);
@@ -453,8 +463,8 @@ static int carry_out(struct fake *f, const struct fake_call *c, char *out, size_
 {
 	*out = '\0';
 	if (strcmp(c->target, "/info") == 0) {
-		snprintf(out, size, "{\"ServerVersion\":\"20.10\",\"NCPU\":2,\"MemTotal\":1000,"
-			 "\"Architecture\":\"x86_64\",\"OSType\":\"linux\"}");
+		snprintf(out, size, "{'ServerVersion':'20.10','NCPU':2,'MemTotal':1000,"
+			 "'Architecture':'x86_64','OSType':'linux'}");
 		return 200;
 	}
 	if (strncmp(c->target, "/containers/json", 16) == 0) {
@@ -469,7 +479,7 @@ static int carry_out(struct fake *f, const struct fake_call *c, char *out, size_
 		return network_call(f, c, out, size);
 	if (strncmp(c->target, "/images/create", 14) == 0) {
 		f->have_image = 1;
-		snprintf(out, size, "{\"status\":\"Pulling\"}\n{\"status\":\"Done\"}\n");
+		snprintf(out, size, "{'status':'Pulling'}\n{'status':'Done'}\n");
 		return 200;
 	}
 	if (strncmp(c->target, "/images/", 8) == 0)
@@ -504,7 +514,8 @@ static void take_call(struct fake *f, const struct effect *x)
 static void drop_call(struct fake *f, int i)
 {
 	free(f->calls[i].body);
-	memmove(&f->calls[i], &f->calls[i + 1], (size_t)(--f->call_count - i) * sizeof(f->calls[0]));
+	f->call_count--;
+	memmove(&f->calls[i], &f->calls[i + 1], (size_t)(f->call_count - i) * sizeof(f->calls[0]));
 }
 
 static void cancel(struct fake *f, uint64_t id)
@@ -576,32 +587,43 @@ static void crash(struct fake *f, const struct fake_call *c)
 	fake_complete(f);
 }
 
+/* The answer into out, as a rule says or by doing what was asked. */
+static int answer(struct fake *f, const struct fake_call *c, char *out, size_t size)
+{
+	struct fake_rule rule = f->rule;
+	char line[1100];
+
+	snprintf(line, sizeof(line), "%s %s", c->method, c->target);
+	if (!rule.match || strncmp(line, rule.match, strlen(rule.match)) != 0)
+		return carry_out(f, c, out, size);
+	f->rule = (struct fake_rule){ 0 };
+	snprintf(out, size, "%s", rule.body ? rule.body : "");
+	return rule.status;
+}
+
 static void turn(struct fake *f)
 {
 	struct fake_call c = f->calls[0];
-	char *out = calloc(1, 16 * FAKE_TEXT), line[1100];
+	char *out = calloc(1, 16 * FAKE_TEXT);
 	int status, crashes = f->crash_at && ++f->calls_made == f->crash_at;
+	struct arena a;
 
 	f->calls[0].body = NULL;
 	drop_call(f, 0);
 	note(f, &c);
-	snprintf(line, sizeof(line), "%s %s", c.method, c.target);
+	arena_init(&a);
 	if (f->down) {
 		reply(f, &c, 0, "");
 	} else if (crashes && !f->crash_after) {
 		crash(f, &c);
-	} else if (f->rule.match && strncmp(line, f->rule.match, strlen(f->rule.match)) == 0) {
-		struct fake_rule rule = f->rule;
-
-		f->rule = (struct fake_rule){ 0 };
-		reply(f, &c, rule.status, rule.body ? rule.body : "");
 	} else {
-		status = carry_out(f, &c, out, 16 * FAKE_TEXT);
+		status = answer(f, &c, out, 16 * FAKE_TEXT);
 		if (crashes)
 			crash(f, &c);
 		else
-			reply(f, &c, status, out);
+			reply(f, &c, status, quotes(&a, out));
 	}
+	arena_done(&a);
 	free(c.body);
 	free(out);
 }

@@ -77,9 +77,9 @@ TEST(image_is_pulled_only_when_missing)
 TEST(pull_errors_say_why)
 {
 	static const struct fake_rule rules[] = {
-		{ "POST /images/create", 200, "{\"status\":\"x\"}\n{\"error\":\"denied\"}\n" },
-		{ "POST /images/create", 404, "{\"message\":\"denied\"}\n" },
-		{ "POST /images/create", 500, "{\"message\":\"denied\"}" },
+		{ "POST /images/create", 200, "{'status':'x'}\n{'error':'denied'}\n" },
+		{ "POST /images/create", 404, "{'message':'denied'}\n" },
+		{ "POST /images/create", 500, "{'message':'denied'}" },
 	};
 
 	for (size_t i = 0; i < 3; i++) {
@@ -134,7 +134,7 @@ TEST(create_error_rejects_the_task)
 	struct fake_status *t;
 
 	fake_init(&f);
-	f.rule = (struct fake_rule){ "POST /containers/create", 400, "{\"message\":\"bad mount\"}" };
+	f.rule = (struct fake_rule){ "POST /containers/create", 400, "{'message':'bad mount'}" };
 	t = one(TASK_RUNNING);
 	CHECK_INT(t->state, TASK_REJECTED);
 	CHECK_STR(t->err, "bad mount");
@@ -148,7 +148,7 @@ TEST(start_error_fails_the_task)
 	fake_init(&f);
 	t = one(TASK_READY);
 	CHECK_INT(t->state, TASK_READY);
-	f.rule = (struct fake_rule){ "POST /containers/c", 400, "{\"message\":\"no such file\"}" };
+	f.rule = (struct fake_rule){ "POST /containers/c", 400, "{'message':'no such file'}" };
 	t->desired = TASK_RUNNING;
 	fake_tell(&f, t);
 	fake_run(&f, 500);
@@ -165,7 +165,7 @@ TEST(network_errors_reject_and_are_tried_again)
 	fake_init(&f);
 	t = fake_task(&f, "t1", TASK_RUNNING);
 	t->network = "n1";
-	f.rule = (struct fake_rule){ "POST /networks/create", 403, "{\"message\":\"overlaps\"}" };
+	f.rule = (struct fake_rule){ "POST /networks/create", 403, "{'message':'overlaps'}" };
 	fake_start(&f);
 	fake_complete(&f);
 	fake_run(&f, 500);
@@ -186,7 +186,7 @@ TEST(a_network_in_doubt_is_still_removed)
 	fake_init(&f);
 	t = fake_task(&f, "t1", TASK_RUNNING);
 	t->network = "n1";
-	f.rule = (struct fake_rule){ "POST /containers/create", 500, "{\"message\":\"x\"}" };
+	f.rule = (struct fake_rule){ "POST /containers/create", 500, "{'message':'x'}" };
 	fake_start(&f);
 	fake_complete(&f);
 	fake_run(&f, 500);

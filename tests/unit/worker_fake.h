@@ -1,5 +1,4 @@
-/*
- * worker_fake.h - an engine and a manager in memory, and the one worker between them.
+/* worker_fake.h - an engine and a manager in memory, and one worker between them. Pure.
  *
  * Calls are answered in the order they came, one per fake_turn; the clock moves only when
  * there is nothing else to do. The manager's half keeps what was reported last of each task
@@ -9,8 +8,6 @@
 #define SB_UNIT_WORKER_FAKE_H
 #include "applets/worker/worker.h"
 #include "model/session.h"
-
-#define LABEL_TASK_ID_TEXT "com.docker.swarm.task.id"
 
 enum { FAKE_MAX = 64, FAKE_TEXT = 4096 };
 
@@ -46,7 +43,7 @@ struct fake_status {	/* what the manager knows of a task */
 struct fake_rule {
 	const char *match;
 	int status;		/* 0: the engine breaks down over it */
-	const char *body;
+	const char *body;	/* ' stands for " */
 };
 
 struct fake {
