@@ -8,7 +8,8 @@
  *	replicated.c  services with slots: create, replace, remove; restart.c: when and whether
  *	global.c      one task a node
  *	update.c      rolling updates; reap.c: history
- *	allocate.c    subnets, addresses, published ports; schedule.c: a node for each task
+ *	allocate.c    subnets and addresses; ports.c: published ports
+ *	schedule.c    a node for each task; constraint.c: which nodes may do
  *	dispatch.c    what each node's session is told; netmap.c: who answers published ports
  */
 #ifndef SB_APPLETS_MANAGER_CONTROL_H
