@@ -1,0 +1,56 @@
+#!/bin/bash
+# kill -9 of the daemon: containers are adopted, and nothing acknowledged is lost.
+# ROUNDS: kills during a stream of creates (200 in make check).
+. "$(dirname "$0")/lib.sh"
+lab_begin 1
+ROUNDS=${ROUNDS:-200}
+
+names() { sb 1 service ls --format json | grep -o '"Name":"[^"]*"' | sort; }
+started() { d 1 inspect -f '{{.Id}} {{.State.StartedAt}} {{.RestartCount}}' $(d 1 ps -q) | sort; }
+
+check "init" sb 1 init
+check "three replicas" sb 1 service create --name web --replicas 3 --publish 8080:80 lab/box
+before=$(started)
+check "the daemon is killed" sb_kill 1
+check "the containers run on" is 3 running 1
+check "the daemon starts again" sb 1 manager --foreground=false
+check "the same three, none restarted" always 2 is "$before" started
+check "and the port is served" eventually 5 has . x 1 curl -s -m 2 localhost:8080/cgi-bin/who
+
+create_and_kill() {
+	x 1 bash -c "'$SWARMBOX' service create --detach --replicas 0 --name last lab/box &&
+		kill -9 \$(pidof -s swarmbox)" 2>/dev/null
+	sb_kill 1
+}
+check "a service is created and the daemon killed at once" create_and_kill
+check "it starts" sb 1 manager --foreground=false
+check "the service is there" has last names
+
+# A client creates services as fast as it can and notes what was acknowledged, while the daemon is
+# killed and started again.
+x 1 bash -c '
+	n=0
+	while [ ! -e '"$LAB_TMP"'/stop ]; do
+		n=$((n + 1))
+		curl -s -m 5 -o /dev/null -w "%{http_code} c$n\n" --unix-socket /run/swarmbox/docker.sock \
+			-H "Content-Type: application/json" -d "{\"Name\":\"c$n\",\"Labels\":{},
+			\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"lab/box\"}},
+			\"Mode\":{\"Replicated\":{\"Replicas\":0}}}" http://d/services/create || sleep 0.01
+	done' >"$LAB_TMP/acks" 2>/dev/null &
+client=$!
+rounds() {
+	local i
+	for i in $(seq "$ROUNDS"); do
+		sb_kill 1 && sb 1 manager --foreground=false || { echo "round $i"; return 1; }
+		sleep 0.0$((RANDOM % 9 + 1))
+	done
+}
+check "$ROUNDS kills during a stream of creates" rounds
+touch "$LAB_TMP/stop"
+wait $client
+acked=$(awk '$1 == 201 {print $2}' "$LAB_TMP/acks" | sort)
+lost() { comm -23 <(echo "$acked") <(names | sed 's/.*:"//; s/"//' | sort) | wc -l; }
+check "creates were acknowledged between the kills" [ "$(wc -l <<<"$acked")" -ge "$ROUNDS" ]
+check "none of $(wc -l <<<"$acked") acknowledged ones is lost" is 0 lost
+check "still the same three containers" is "$before" started
+lab_end
