@@ -1,0 +1,372 @@
+/* Routes, versions, replies, errors. Contracts are in api.h and private.h. */
+#include "applets/manager/api/api.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "applets/manager/api/private.h"
+
+enum { ERROR_TEXT_MAX = 2048 };	/* names, ids and a list of filters fit */
+
+#define JSON_TYPE SLICE("application/json")
+
+struct route {
+	const char *method, *pattern;
+	enum api_outcome (*run)(struct call *c);
+	int always;	/* answered while the state is not ready, too */
+};
+
+/* Everything else is the local engine's. Literal segments stand before variable ones. */
+static const struct route routes[] = {
+	{ "HEAD", "/_ping", system_ping, 1 },
+	{ "GET", "/_ping", system_ping, 1 },
+	{ "GET", "/version", system_version, 1 },
+	{ "GET", "/info", system_info, 1 },
+	{ "GET", "/swarm", swarm_inspect, 0 },
+	{ "POST", "/swarm/init", swarm_joined, 1 },
+	{ "POST", "/swarm/join", swarm_joined, 1 },
+	{ "POST", "/swarm/leave", swarm_leave, 0 },
+	{ "POST", "/swarm/update", swarm_update, 0 },
+	{ "GET", "/swarm/unlockkey", swarm_unlock_key, 0 },
+	{ "POST", "/swarm/unlock", swarm_unlock, 0 },
+	{ "GET", "/nodes", node_list, 0 },
+	{ "GET", "/nodes/{}", node_inspect, 0 },
+	{ "POST", "/nodes/{}/update", node_update, 0 },
+	{ "DELETE", "/nodes/{}", node_remove, 0 },
+	{ "GET", "/services", service_list, 0 },
+	{ "POST", "/services/create", service_create, 0 },
+	{ "GET", "/services/{}", service_inspect, 0 },
+	{ "POST", "/services/{}/update", service_update, 0 },
+	{ "DELETE", "/services/{}", service_remove, 0 },
+	{ "GET", "/services/{}/logs", service_logs, 0 },
+	{ "GET", "/tasks", task_list, 0 },
+	{ "GET", "/tasks/{}", task_inspect, 0 },
+	{ "GET", "/tasks/{}/logs", task_logs, 0 },
+	{ "GET", "/networks", network_list, 0 },
+	{ "GET", "/networks/{}", network_inspect, 0 },
+	{ "POST", "/networks/create", network_create, 0 },
+	{ "DELETE", "/networks/{}", network_remove, 0 },
+	/* A swarm has none yet; docker stack rm asks for them. */
+	{ "GET", "/secrets", empty_list, 0 },
+	{ "GET", "/configs", empty_list, 0 },
+};
+
+void api_init(struct api *api, const struct manager_config *config)
+{
+	*api = (struct api){ .config = config };
+	map_init(&api->log_streams);
+	map_init(&api->log_parts);
+}
+
+void api_done(struct api *api)
+{
+	logs_done(api);
+	map_done(&api->log_streams);
+	map_done(&api->log_parts);
+}
+
+/* ---- replies ---- */
+
+static void add_reply(struct effects *fx, uint64_t request, int status, struct slice body)
+{
+	struct effect *x = effects_add(fx, EFFECT_REPLY, request);
+
+	x->status = status;
+	x->body = arena_copy(&fx->arena, body);
+	if (body.len)
+		x->text = JSON_TYPE;
+}
+
+static void error_text(struct effects *fx, uint64_t request, int status, const char *text)
+{
+	struct json_writer w;
+	struct buf body;
+
+	buf_init(&body, 8 * ERROR_TEXT_MAX);
+	json_begin(&w, &body);
+	json_open_object(&w);
+	json_put_str(&w, "message", text);
+	json_close_object(&w);
+	buf_add_char(&body, '\n');
+	add_reply(fx, request, status, buf_slice(&body));
+	buf_done(&body);
+}
+
+void api_error(struct effects *fx, uint64_t request, int status, const char *format, ...)
+{
+	char text[ERROR_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	error_text(fx, request, status, text);
+}
+
+enum api_outcome fail(struct call *c, int status, const char *format, ...)
+{
+	char text[ERROR_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	error_text(c->turn->fx, c->ev->id, status, text);
+	return API_REPLIED;
+}
+
+enum api_outcome fail_text(struct call *c, int status, const char *prefix,
+			   const struct errmsg *msg)
+{
+	return fail(c, status, "%s%s", prefix, msg->text);
+}
+
+void api_refused(struct effects *fx, uint64_t request, int err, const struct errmsg *msg)
+{
+	if (err == ERR_STALE)
+		api_error(fx, request, 500, "%s", OUT_OF_SEQUENCE);
+	else if (err == ERR_EXISTS)
+		api_error(fx, request, 409, ALREADY_EXISTS "%s", msg->text);
+	else
+		api_error(fx, request, 500, UNKNOWN "%s", *msg->text ? msg->text : err_text(err));
+}
+
+enum api_outcome reply_empty(struct call *c, int status)
+{
+	add_reply(c->turn->fx, c->ev->id, status, (struct slice){ NULL, 0 });
+	return API_REPLIED;
+}
+
+enum api_outcome reply_later(struct call *c, int status, const char *text)
+{
+	c->turn->reply_status = status;
+	c->turn->reply_body = slice_of(text);
+	return API_PROPOSED;
+}
+
+void body_begin(struct body *b)
+{
+	buf_init(&b->text, API_BODY_MAX);
+	json_begin(&b->w, &b->text);
+}
+
+enum api_outcome body_send(struct call *c, int status, struct body *b)
+{
+	buf_add_char(&b->text, '\n');
+	if (b->text.failed)
+		fail(c, 500, "the answer is larger than %d bytes: use filters", API_BODY_MAX);
+	else
+		add_reply(c->turn->fx, c->ev->id, status, buf_slice(&b->text));
+	buf_done(&b->text);
+	return API_REPLIED;
+}
+
+void body_object(struct body *b, const struct table *table, const void *object,
+		 struct slice members)
+{
+	struct json_writer w;
+	struct buf text;
+
+	if (members.len == 0) {
+		model_encode(&b->w, table, MODEL_API, object);
+		return;
+	}
+	buf_init(&text, API_BODY_MAX);
+	json_begin(&w, &text);
+	model_encode(&w, table, MODEL_API, object);
+	if (!text.failed) {
+		text.len--;	/* its closing brace: every object has an ID, so a comma fits */
+		buf_add_char(&text, ',');
+		buf_add_slice(&text, members);
+		buf_add_char(&text, '}');
+		json_write_raw(&b->w, buf_slice(&text));
+	}
+	b->text.failed |= text.failed;
+	buf_done(&text);
+}
+
+/* ---- requests ---- */
+
+const char *query_text(struct call *c, const char *name)
+{
+	struct slice value;
+
+	if (http_query_find(c->query, name, c->turn->arena, &value) < 0)
+		return "";
+	return arena_str(c->turn->arena, value);
+}
+
+const void *resolve(struct call *c, enum object_kind kind, const char *ref, int *status,
+		    struct errmsg *msg)
+{
+	const char *noun = object_kind_names[kind];
+	const struct network *network;
+	const void *object = NULL;
+	size_t matches = 0;
+	int err = state_lookup(c->turn->state, kind, ref, &object, &matches);
+
+	network = err == 0 && kind == OBJECT_NETWORK ? object : NULL;
+	if (err == ERR_AMBIGUOUS) {
+		*status = 400;
+		errmsg_set(msg, err, "%s %s is ambiguous (%zu matches found%s)", noun, ref,
+			   matches, kind == OBJECT_NETWORK ? " based on ID prefix" : "");
+		return NULL;
+	}
+	if (err < 0 || (network && network->pending_delete)) {
+		*status = 404;
+		errmsg_set(msg, err, "%s %s not found", noun, ref);
+		return NULL;
+	}
+	return object;
+}
+
+const void *find_object(struct call *c, enum object_kind kind)
+{
+	struct errmsg msg = { { 0 } };
+	int status;
+	const void *object = resolve(c, kind, c->ref, &status, &msg);
+
+	if (!object)
+		fail_text(c, status, "", &msg);
+	return object;
+}
+
+int read_body(struct call *c, const struct json **root)
+{
+	struct errmsg msg = { { 0 } };
+
+	if (c->ev->body.len && c->ev->text.len && !slice_has_prefix(c->ev->text,
+								    "application/json")) {
+		fail(c, 400, "unsupported Content-Type header (%.*s): must be 'application/json'",
+		     SLICE_ARGS(c->ev->text));
+		return -1;
+	}
+	if (json_parse(c->turn->arena, c->ev->body, root, &msg) < 0) {
+		fail_text(c, 400, "invalid JSON: ", &msg);
+		return -1;
+	}
+	if (json_type(*root) == JSON_OBJECT)
+		return 0;
+	fail(c, 400, "invalid JSON: the body must be an object");
+	return -1;
+}
+
+int check_version(struct call *c, const char *noun, uint64_t stored)
+{
+	const char *text = query_text(c, "version");
+	uint64_t version;
+
+	if (slice_to_u64(slice_of(text), UINT64_MAX, &version) < 0) {
+		fail(c, 400, "invalid %s version '%s': strconv.ParseUint: parsing \"%s\": "
+		     "invalid syntax", noun, text, text);
+		return -1;
+	}
+	if (version == stored)
+		return 0;
+	fail(c, 500, "%s", OUT_OF_SEQUENCE);
+	return -1;
+}
+
+static int is_empty(const struct json *node)
+{
+	switch (json_type(node)) {
+	case JSON_NULL: return 1;
+	case JSON_BOOL: return !json_is_true(node);
+	case JSON_NUMBER: return 0;
+	case JSON_STRING: return json_string(node).len == 0;
+	case JSON_ARRAY:
+	case JSON_OBJECT: return json_count(node) == 0;
+	}
+	return 0;
+}
+
+const struct json *extra_member(struct call *c, struct slice extra, const char *name)
+{
+	struct arena *a = c->turn->arena;
+	const struct json *root;
+	const char *text;
+
+	if (extra.len == 0)
+		return NULL;
+	text = arena_str(a, extra);
+	if (json_parse(a, slice_of(arena_printf(a, "{%s}", text)), &root, NULL) < 0)
+		return NULL;
+	for (const struct json *m = json_first(root); m; m = json_next(m)) {
+		if (slice_is_nocase(json_key(m), name) && !is_empty(m))
+			return m;
+	}
+	return NULL;
+}
+
+/* ---- routes ---- */
+
+static const struct route *find_route(struct slice method, struct slice path, struct slice *part)
+{
+	*part = (struct slice){ NULL, 0 };
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (slice_is(method, routes[i].method) &&
+		    http_path_match(path, routes[i].pattern, part))
+			return &routes[i];
+	}
+	return NULL;
+}
+
+int api_serves(struct slice method, struct slice target)
+{
+	struct http_url url;
+	struct slice part;
+
+	if (http_url_split(target, &url) < 0)
+		return 0;
+	http_path_version(&url.path);
+	return find_route(method, url.path, &part) != NULL;
+}
+
+/* 0, or -1: the error is replied. */
+static int check_api_version(struct call *c, int version)
+{
+	int major = version / 100, minor = version % 100;
+
+	if (version == 0)
+		return 0;
+	if (major < API_VERSION_MAJOR ||
+	    (major == API_VERSION_MAJOR && minor < API_VERSION_MINOR_MIN)) {
+		fail(c, 400, "client version %d.%d is too old. Minimum supported API version is "
+		     "%d.%d, please upgrade your client to a newer version", major, minor,
+		     API_VERSION_MAJOR, API_VERSION_MINOR_MIN);
+		return -1;
+	}
+	if (major > API_VERSION_MAJOR || minor > API_VERSION_MINOR) {
+		fail(c, 400, "client version %d.%d is too new. Maximum supported API version is "
+		     "%d.%d", major, minor, API_VERSION_MAJOR, API_VERSION_MINOR);
+		return -1;
+	}
+	return 0;
+}
+
+enum api_outcome api_request(struct api *api, struct api_turn *turn, const struct event *ev)
+{
+	struct call c = { .api = api, .turn = turn, .ev = ev };
+	const struct route *route;
+	struct http_url url;
+	struct slice part, ref;
+	int version;
+
+	if (http_url_split(ev->target, &url) < 0)
+		return fail(&c, 404, "page not found");
+	c.query = url.query;
+	version = http_path_version(&url.path);
+	route = find_route(ev->method, url.path, &part);
+	if (!route)
+		return fail(&c, 404, "page not found");
+	if (check_api_version(&c, version) < 0)
+		return API_REPLIED;
+	if (!turn->ready && !route->always)
+		return fail(&c, 503, "This node is not a swarm manager. Manager is being prepared "
+			    "or has trouble connecting to the cluster.");
+	if (part.len) {
+		if (http_url_decode(turn->arena, part, &ref) < 0)
+			return fail(&c, 400, "the path is not well encoded");
+		c.ref = arena_str(turn->arena, ref);
+	}
+	return route->run(&c);
+}

@@ -1,0 +1,150 @@
+/* /nodes. Contracts are in private.h. */
+#include <string.h>
+#include "applets/manager/api/private.h"
+
+static const char *role_of(const struct node *n)
+{
+	return n->spec.role == ROLE_MANAGER ? "manager" : "worker";
+}
+
+static int check_roles(struct call *c, const struct filters *f)
+{
+	for (uint32_t i = 0; i < f->count; i++) {
+		const char *value = f->items[i].value;
+
+		if (strcmp(f->items[i].key, "role") == 0 && strcmp(value, "manager") != 0 &&
+		    strcmp(value, "worker") != 0) {
+			fail(c, 500, "Invalid role filter: '%s'", value);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int is_listed(const struct node *n, const struct filters *f)
+{
+	return filters_prefix(f, "id", n->meta.id) &&
+	       filters_prefix(f, "name", n->description.hostname) &&
+	       filters_exact(f, "role", role_of(n)) &&
+	       filters_exact(f, "membership", "accepted") &&
+	       filters_labels(f, "node.label", &n->spec.labels) &&
+	       filters_labels(f, "label", &n->description.engine.labels);
+}
+
+enum api_outcome node_list(struct call *c)
+{
+	static const char *const keys[] = {
+		"id", "name", "label", "node.label", "role", "membership", NULL,
+	};
+	struct filters f;
+	struct body b;
+
+	if (filters_read(c, keys, &f) < 0 || check_roles(c, &f) < 0)
+		return API_REPLIED;
+	body_begin(&b);
+	json_open_array(&b.w);
+	for (struct map_entry *e = state_first(c->turn->state, OBJECT_NODE); e; e = map_next(e)) {
+		const struct node *n = state_entry(e);
+
+		if (is_listed(n, &f))
+			body_object(&b, &node_table, n, (struct slice){ NULL, 0 });
+	}
+	json_close_array(&b.w);
+	return body_send(c, 200, &b);
+}
+
+enum api_outcome node_inspect(struct call *c)
+{
+	const struct node *n = find_object(c, OBJECT_NODE);
+	struct body b;
+
+	if (!n)
+		return API_REPLIED;
+	body_begin(&b);
+	body_object(&b, &node_table, n, (struct slice){ NULL, 0 });
+	return body_send(c, 200, &b);
+}
+
+/* Unlike other choices these two have no default: a spec without them is a mistake. */
+static int check_choice(struct call *c, const struct json *root, const char *key,
+			const char *const *allowed)
+{
+	struct slice text = json_string(json_get(root, key));
+
+	for (; *allowed; allowed++) {
+		if (slice_is(text, *allowed))
+			return 0;
+	}
+	fail(c, 400, "invalid %s: \"%.*s\"", key, SLICE_ARGS(text));
+	return -1;
+}
+
+static int read_spec(struct call *c, struct node_spec *spec)
+{
+	static const char *const roles[] = { "worker", "manager", NULL };
+	static const char *const availabilities[] = { "active", "pause", "drain", NULL };
+	struct errmsg msg = { { 0 } };
+	const struct json *root;
+
+	if (read_body(c, &root) < 0 || check_choice(c, root, "Role", roles) < 0 ||
+	    check_choice(c, root, "Availability", availabilities) < 0)
+		return -1;
+	if (model_decode(c->turn->arena, &node_spec_table, MODEL_API, root, spec, &msg) == 0)
+		return 0;
+	fail_text(c, 400, INVALID_ARGUMENT, &msg);
+	return -1;
+}
+
+static int count_managers(const struct state *state)
+{
+	int n = 0;
+
+	for (struct map_entry *e = state_first(state, OBJECT_NODE); e; e = map_next(e))
+		n += ((const struct node *)state_entry(e))->spec.role == ROLE_MANAGER;
+	return n;
+}
+
+static int check_role_change(struct call *c, const struct node *stored,
+			     const struct node_spec *spec)
+{
+	if (spec->role == stored->spec.role)
+		return 0;
+	if (spec->role == ROLE_WORKER && count_managers(c->turn->state) == 1)
+		fail(c, 400, FAILED_PRECONDITION "attempting to demote the last manager of the "
+		     "swarm");
+	else
+		fail(c, 501, UNIMPLEMENTED "changing the role of a node is not supported yet");
+	return -1;
+}
+
+enum api_outcome node_update(struct call *c)
+{
+	const struct node *stored = find_object(c, OBJECT_NODE);
+	struct node_spec spec;
+	struct node node;
+
+	if (!stored || check_version(c, "node", stored->meta.version) < 0 ||
+	    read_spec(c, &spec) < 0 || check_role_change(c, stored, &spec) < 0)
+		return API_REPLIED;
+	node = *stored;
+	node.spec = spec;
+	txn_put(c->turn->txn, OBJECT_NODE, &node);
+	return reply_later(c, 200, NULL);
+}
+
+enum api_outcome node_remove(struct call *c)
+{
+	const struct node *n = find_object(c, OBJECT_NODE);
+
+	if (!n)
+		return API_REPLIED;
+	if (n->spec.role == ROLE_MANAGER)
+		return fail(c, 400, FAILED_PRECONDITION "node %s is a cluster manager and is a "
+			    "member of the raft cluster. It must be demoted to worker before "
+			    "removal", n->meta.id);
+	if (n->status.state != NODE_DOWN && !http_query_bool(c->query, "force"))
+		return fail(c, 400, FAILED_PRECONDITION "node %s is not down and can't be removed",
+			    n->meta.id);
+	txn_remove(c->turn->txn, OBJECT_NODE, n->meta.id, n->meta.version);
+	return reply_later(c, 200, NULL);
+}

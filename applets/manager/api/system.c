@@ -1,0 +1,284 @@
+/* /_ping, /version, /info, /swarm. Contracts are in private.h. */
+#include <stdio.h>
+#include <string.h>
+#include "applets/manager/api/private.h"
+
+enum { DATA_PATH_PORT = 4789 };	/* VXLAN, RFC 7348 */
+
+static const char *text_or(const char *text, const char *other)
+{
+	return text && *text ? text : other;
+}
+
+enum api_outcome system_ping(struct call *c)
+{
+	struct effect *x = effects_add(c->turn->fx, EFFECT_REPLY, c->ev->id);
+
+	x->status = 200;
+	x->text = SLICE("text/plain; charset=utf-8");
+	if (!slice_is(c->ev->method, "HEAD"))
+		x->body = SLICE("OK");
+	return API_REPLIED;
+}
+
+enum api_outcome empty_list(struct call *c)
+{
+	struct body b;
+
+	body_begin(&b);
+	json_open_array(&b.w);
+	json_close_array(&b.w);
+	return body_send(c, 200, &b);
+}
+
+static const struct node *this_node(struct call *c)
+{
+	static const struct node none;
+	const struct node *n = state_node(c->turn->state, c->api->config->node_id);
+
+	return n ? n : &none;
+}
+
+/* Docker's names of machines in /version and /info of a node: x86_64 here, amd64 there. */
+static const char *go_architecture(const char *machine)
+{
+	static const char *const names[][2] = {
+		{ "x86_64", "amd64" }, { "aarch64", "arm64" }, { "armv7l", "arm" },
+		{ "armv6l", "arm" }, { "i686", "386" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(machine, names[i][0]) == 0)
+			return names[i][1];
+	}
+	return machine;
+}
+
+enum api_outcome system_version(struct call *c)
+{
+	const struct node_description *d = &this_node(c)->description;
+	const char *engine = text_or(d->engine.engine_version, "unknown");
+	char version[16], minimum[16];
+	struct body b;
+
+	snprintf(version, sizeof(version), "%d.%d", API_VERSION_MAJOR, API_VERSION_MINOR);
+	snprintf(minimum, sizeof(minimum), "%d.%d", API_VERSION_MAJOR, API_VERSION_MINOR_MIN);
+	body_begin(&b);
+	json_open_object(&b.w);
+	json_write_key(&b.w, "Platform");
+	json_open_object(&b.w);
+	json_put_str(&b.w, "Name", "swarmbox");
+	json_close_object(&b.w);
+	json_write_key(&b.w, "Components");
+	json_open_array(&b.w);
+	json_open_object(&b.w);
+	json_put_str(&b.w, "Name", "swarmbox");
+	json_put_str(&b.w, "Version", SB_VERSION);
+	json_close_object(&b.w);
+	json_open_object(&b.w);
+	json_put_str(&b.w, "Name", "Engine");
+	json_put_str(&b.w, "Version", engine);
+	json_close_object(&b.w);
+	json_close_array(&b.w);
+	json_put_str(&b.w, "Version", SB_VERSION);
+	json_put_str(&b.w, "ApiVersion", version);
+	json_put_str(&b.w, "MinAPIVersion", minimum);
+	json_put_str(&b.w, "Os", "linux");
+	json_put_str(&b.w, "Arch", go_architecture(text_or(d->platform.architecture, "")));
+	json_close_object(&b.w);
+	return body_send(c, 200, &b);
+}
+
+/* ---- /info ---- */
+
+static struct slice host_of(const char *address)
+{
+	struct slice s = slice_of(address);
+
+	while (s.len && s.data[s.len - 1] != ':')
+		s.len--;
+	if (s.len)
+		s.len--;
+	return s;
+}
+
+static void write_managers(struct call *c, struct json_writer *w, int *nodes, int *managers)
+{
+	json_write_key(w, "RemoteManagers");
+	json_open_array(w);
+	for (struct map_entry *e = state_first(c->turn->state, OBJECT_NODE); e; e = map_next(e)) {
+		const struct node *n = state_entry(e);
+
+		++*nodes;
+		if (n->spec.role != ROLE_MANAGER)
+			continue;
+		++*managers;
+		json_open_object(w);
+		json_put_str(w, "NodeID", n->meta.id);
+		json_put_str(w, "Addr", n->manager_status ? n->manager_status->addr : "");
+		json_close_object(w);
+	}
+	json_close_array(w);
+}
+
+static void write_swarm_info(struct call *c, struct body *b)
+{
+	const struct manager_config *config = c->api->config;
+	const struct cluster *cluster = state_cluster(c->turn->state);
+	struct json_writer *w = &b->w;
+	int nodes = 0, managers = 0;
+
+	json_write_key(w, "Swarm");
+	json_open_object(w);
+	json_put_str(w, "NodeID", config->node_id);
+	json_put_slice(w, "NodeAddr", host_of(config->advertise_addr));
+	json_put_str(w, "LocalNodeState", c->turn->ready ? "active" : "pending");
+	json_put_bool(w, "ControlAvailable", c->turn->ready);
+	json_put_str(w, "Error", "");
+	write_managers(c, w, &nodes, &managers);
+	json_put_i64(w, "Nodes", nodes);
+	json_put_i64(w, "Managers", managers);
+	if (cluster) {
+		json_write_key(w, "Cluster");
+		write_cluster(b, cluster);
+	}
+	json_close_object(w);
+}
+
+enum api_outcome system_info(struct call *c)
+{
+	const struct manager_config *config = c->api->config;
+	const struct node_description *d = &this_node(c)->description;
+	struct json_writer *w;
+	struct body b;
+
+	body_begin(&b);
+	w = &b.w;
+	json_open_object(w);
+	json_put_str(w, "ID", config->node_id);
+	json_put_str(w, "Name", text_or(d->hostname, config->hostname));
+	json_put_str(w, "ServerVersion", text_or(d->engine.engine_version, "unknown"));
+	json_put_str(w, "OSType", text_or(d->platform.os, "linux"));
+	json_put_str(w, "Architecture", text_or(d->platform.architecture, ""));
+	json_put_i64(w, "NCPU", d->resources.nano_cpus / 1000000000);
+	json_put_i64(w, "MemTotal", d->resources.memory_bytes);
+	json_write_key(w, "Labels");
+	json_open_array(w);
+	for (uint32_t i = 0; i < d->engine.labels.count; i++)
+		json_write_str(w, arena_printf(c->turn->arena, "%s=%s",
+					       d->engine.labels.items[i].key,
+					       d->engine.labels.items[i].value));
+	json_close_array(w);
+	json_write_key(w, "Swarmbox");
+	json_open_object(w);
+	json_put_str(w, "Version", SB_VERSION);
+	json_put_str(w, "DataDir", config->data_dir);
+	json_put_str(w, "Engine", config->engine_socket);
+	json_close_object(w);
+	write_swarm_info(c, &b);
+	json_close_object(w);
+	return body_send(c, 200, &b);
+}
+
+/* ---- /swarm ---- */
+
+void write_cluster(struct body *b, const struct cluster *cluster)
+{
+	char members[64];
+
+	snprintf(members, sizeof(members), "\"RootRotationInProgress\":false,\"DataPathPort\":%d",
+		 DATA_PATH_PORT);
+	body_object(b, &cluster_table, cluster, slice_of(members));
+}
+
+enum api_outcome swarm_inspect(struct call *c)
+{
+	struct body b;
+
+	body_begin(&b);
+	write_cluster(&b, state_cluster(c->turn->state));
+	return body_send(c, 200, &b);
+}
+
+enum api_outcome swarm_joined(struct call *c)
+{
+	return fail(c, 503, "This node is already part of a swarm. Use \"docker swarm leave\" to "
+		    "leave this swarm and join another one.");
+}
+
+/* The text ends with a blank in Docker, too. */
+enum api_outcome swarm_leave(struct call *c)
+{
+	if (http_query_bool(c->query, "force"))
+		return API_LEAVE;
+	return fail(c, 503, "You are attempting to leave the swarm on a node that is "
+		    "participating as a manager. Removing the last manager erases all current "
+		    "state of the swarm. Use `--force` to ignore this message. ");
+}
+
+enum api_outcome swarm_unlock_key(struct call *c)
+{
+	struct body b;
+
+	body_begin(&b);
+	json_open_object(&b.w);
+	json_put_str(&b.w, "UnlockKey", "");
+	json_close_object(&b.w);
+	return body_send(c, 200, &b);
+}
+
+enum api_outcome swarm_unlock(struct call *c)
+{
+	return fail(c, 409, "swarm is not locked");
+}
+
+static int check_rotation(struct call *c)
+{
+	static const char *const names[] = {
+		"rotateWorkerToken", "rotateManagerToken", "rotateManagerUnlockKey",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (http_query_bool(c->query, names[i])) {
+			fail(c, 501, UNIMPLEMENTED "%s is not supported yet", names[i]);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int check_spec(struct call *c, const struct cluster_spec *spec)
+{
+	const struct json *locking = extra_member(c, spec->extra, "EncryptionConfig");
+
+	if (strcmp(text_or(spec->name, ""), "default") != 0) {
+		fail(c, 400, "swarm spec must be named \"default\"");
+		return -1;
+	}
+	if (json_is_true(json_get(locking, "AutoLockManagers"))) {
+		fail(c, 501, UNIMPLEMENTED "locking managers is not supported yet");
+		return -1;
+	}
+	return 0;
+}
+
+enum api_outcome swarm_update(struct call *c)
+{
+	struct cluster cluster = *state_cluster(c->turn->state);
+	int64_t stored_limit = cluster.spec.orchestration.task_history_retention_limit;
+	struct errmsg msg = { { 0 } };
+	const struct json *root;
+
+	if (check_version(c, "swarm", cluster.meta.version) < 0 || check_rotation(c) < 0 ||
+	    read_body(c, &root) < 0)
+		return API_REPLIED;
+	if (model_decode(c->turn->arena, &cluster_spec_table, MODEL_API, root, &cluster.spec,
+			 &msg) < 0)
+		return fail_text(c, 400, INVALID_ARGUMENT, &msg);
+	if (check_spec(c, &cluster.spec) < 0)
+		return API_REPLIED;
+	if (!json_get(json_get(root, "Orchestration"), "TaskHistoryRetentionLimit"))
+		cluster.spec.orchestration.task_history_retention_limit = stored_limit;
+	txn_put(c->turn->txn, OBJECT_CLUSTER, &cluster);
+	return reply_later(c, 200, NULL);
+}
