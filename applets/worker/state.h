@@ -172,7 +172,7 @@ struct worker {
 
 /* Sends it. more: the body comes in pieces. Returns the call's id. There must be room. */
 uint64_t wcall_start(struct worker *w, enum call_kind kind, void *owner,
-		     const struct engine_request *request, int more);
+		     const struct docker_request *request, int more);
 void wcall_cancel(struct worker *w, uint64_t id);
 /* The call, or NULL if it was cancelled. */
 struct call *wcall_find(struct worker *w, uint64_t id);
@@ -206,7 +206,7 @@ void wtask_run(struct worker *w, struct wtask *t);
 void wtask_pump(struct worker *w);
 void wtask_reply(struct worker *w, struct wtask *t, const struct event *ev);
 void wtask_data(struct worker *w, struct wtask *t, struct slice piece);
-void wtask_event(struct worker *w, const struct engine_event *event);
+void wtask_event(struct worker *w, const struct docker_event *event);
 /* The engine is lost: nothing is known of the container but that there was one. */
 void wtask_hold(struct worker *w, struct wtask *t);
 /* Looks at those whose time has come. */

@@ -3,7 +3,7 @@
 #include <assert.h>
 
 uint64_t wcall_start(struct worker *w, enum call_kind kind, void *owner,
-		     const struct engine_request *request, int more)
+		     const struct docker_request *request, int more)
 {
 	struct call *c = w->calls;
 	struct effect *x;

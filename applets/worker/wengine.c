@@ -9,7 +9,7 @@
 
 enum { EVENTS_OVERLAP_S = 2 };	/* events of the time just before are harmless: we only look */
 
-static void ask(struct worker *w, enum engine_state state, struct engine_request request)
+static void ask(struct worker *w, enum engine_state state, struct docker_request request)
 {
 	w->engine = state;
 	wcall_start(w, CALL_ENGINE, NULL, &request, 0);
@@ -18,7 +18,7 @@ static void ask(struct worker *w, enum engine_state state, struct engine_request
 void wengine_probe(struct worker *w)
 {
 	w->engine_retry_ms = 0;
-	ask(w, ENGINE_INFO, engine_info_request(&w->fx->arena));
+	ask(w, ENGINE_INFO, docker_info_request(&w->fx->arena));
 }
 
 static void forget_calls(struct worker *w)
@@ -78,10 +78,10 @@ void wengine_lost(struct worker *w, struct slice why)
 static void got_info(struct worker *w, const struct event *ev)
 {
 	struct node_description d;
-	struct engine_request events;
+	struct docker_request events;
 	struct errmsg msg = { { 0 } };
 
-	if (engine_info_parse(&w->fx->arena, ev->body, w->config.hostname, &d, &msg) < 0) {
+	if (docker_info_parse(&w->fx->arena, ev->body, w->config.hostname, &d, &msg) < 0) {
 		wengine_lost(w, slice_of(msg.text));
 		return;
 	}
@@ -93,7 +93,7 @@ static void got_info(struct worker *w, const struct event *ev)
 	}
 	/* The stream is opened before the list is asked for, and starts before it was opened:
 	 * whatever happens from here on is in one of the two. */
-	events = engine_events_request(&w->fx->arena, w->config.node_id,
+	events = docker_events_request(&w->fx->arena, w->config.node_id,
 				       w->wall_ns / 1000000000 - EVENTS_OVERLAP_S);
 	wcall_start(w, CALL_EVENTS, NULL, &events, 1);
 	ask(w, ENGINE_NETWORKS, bridge_list_request(&w->fx->arena, w->config.node_id));
@@ -182,7 +182,7 @@ static void got_containers(struct worker *w, const struct event *ev)
 void wengine_reply(struct worker *w, const struct event *ev)
 {
 	if (ev->status != 200) {
-		wengine_lost(w, slice_of(engine_error(&w->fx->arena, ev->status, ev->body)));
+		wengine_lost(w, slice_of(docker_error(&w->fx->arena, ev->status, ev->body)));
 		return;
 	}
 	switch (w->engine) {
@@ -203,12 +203,12 @@ void wengine_reply(struct worker *w, const struct event *ev)
 
 void wengine_events(struct worker *w, struct slice piece)
 {
-	struct engine_event event;
+	struct docker_event event;
 	struct slice line;
 
 	lines_feed(&w->events, piece);
 	while (lines_next(&w->events, &line)) {
-		if (engine_event_parse(&w->fx->arena, line, &event) == 0)
+		if (docker_event_parse(&w->fx->arena, line, &event) == 0)
 			wtask_event(w, &event);
 	}
 }

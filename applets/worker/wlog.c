@@ -34,7 +34,7 @@ static void forget(struct worker *w, struct wlog *l)
 
 static void begin(struct worker *w, const struct session_logs *order, const struct wtask *t)
 {
-	struct engine_request request = container_logs_request(&w->fx->arena, t->container, order);
+	struct docker_request request = container_logs_request(&w->fx->arena, t->container, order);
 	struct wlog *l = mem_new(sizeof(*l));
 	char key[8];
 

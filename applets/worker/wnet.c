@@ -136,7 +136,7 @@ static void gone(struct worker *w, struct wnet *n)
 }
 
 static int ask(struct worker *w, struct wnet *n, enum net_call call,
-	       struct engine_request request)
+	       struct docker_request request)
 {
 	w->net_busy = n;
 	n->asked = call;
@@ -195,7 +195,7 @@ static void checked(struct worker *w, struct wnet *n, const struct event *ev)
 	if (ev->status == 404) {	/* if a task waits for it, it is created once more */
 		n->presence = NET_ABSENT;
 	} else if (ev->status != 200 || bridge_parse(&w->fx->arena, ev->body, &b, NULL) < 0) {
-		arrived(w, n, engine_error(&w->fx->arena, ev->status, ev->body));
+		arrived(w, n, docker_error(&w->fx->arena, ev->status, ev->body));
 		try_later(w, n);
 	} else if (!b.network_id || strcmp(b.network_id, n->id) != 0) {
 		arrived(w, n, "a network of this name exists on the node and is not the swarm's");
@@ -226,5 +226,5 @@ void wnet_reply(struct worker *w, struct wnet *n, const struct event *ev)
 	else if (ev->status == 409)
 		n->checking = 1;
 	else
-		arrived(w, n, engine_error(&w->fx->arena, ev->status, ev->body));
+		arrived(w, n, docker_error(&w->fx->arena, ev->status, ev->body));
 }

@@ -17,10 +17,10 @@ static const char *name_of(struct worker *w, const struct wtask *t)
 
 static const char *error_of(struct worker *w, const struct event *ev)
 {
-	return engine_error(&w->fx->arena, ev->status, ev->body);
+	return docker_error(&w->fx->arena, ev->status, ev->body);
 }
 
-static void ask(struct worker *w, struct wtask *t, struct engine_request request)
+static void ask(struct worker *w, struct wtask *t, struct docker_request request)
 {
 	t->call = wcall_start(w, CALL_TASK, t, &request, t->phase == PHASE_PULL);
 }
@@ -153,7 +153,7 @@ static void create_go(struct worker *w, struct wtask *t)
 		.os = w->description.platform.os,
 		.architecture = w->description.platform.architecture,
 	};
-	struct engine_request request;
+	struct docker_request request;
 	struct errmsg msg = { { 0 } };
 
 	if (wtask_must_stop(t))

@@ -311,7 +311,7 @@ void wtask_hold(struct worker *w, struct wtask *t)
 	wtask_to(w, t, PHASE_HELD);
 }
 
-void wtask_event(struct worker *w, const struct engine_event *event)
+void wtask_event(struct worker *w, const struct docker_event *event)
 {
 	struct wtask *t = wtask_get(w, event->task);
 

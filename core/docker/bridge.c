@@ -32,16 +32,16 @@ static void put_ipam(struct json_writer *w, const struct ipam *ipam)
 	json_close_object(w);
 }
 
-struct engine_request bridge_create_request(struct arena *a, const struct network *n,
+struct docker_request bridge_create_request(struct arena *a, const struct network *n,
 					    const char *node_id)
 {
-	struct engine_request r = engine_request(a, "POST", BRIDGE_TIMEOUT_MS, "/networks/create");
+	struct docker_request r = docker_request(a, "POST", BRIDGE_TIMEOUT_MS, "/networks/create");
 	struct labels labels = labels_with(a, &n->spec.labels, LABEL_NETWORK_ID, n->meta.id);
 	struct json_writer w;
 	struct buf b;
 
 	labels = labels_with(a, &labels, LABEL_NODE_ID, node_id);
-	buf_init(&b, ENGINE_BODY_MAX);
+	buf_init(&b, DOCKER_BODY_MAX);
 	json_begin(&w, &b);
 	json_open_object(&w);
 	json_put_str(&w, "Name", n->spec.name);
@@ -59,21 +59,21 @@ struct engine_request bridge_create_request(struct arena *a, const struct networ
 	return r;
 }
 
-struct engine_request bridge_inspect_request(struct arena *a, const char *name)
+struct docker_request bridge_inspect_request(struct arena *a, const char *name)
 {
-	return engine_request(a, "GET", BRIDGE_TIMEOUT_MS, "/networks/%s", engine_escape(a, name));
+	return docker_request(a, "GET", BRIDGE_TIMEOUT_MS, "/networks/%s", docker_escape(a, name));
 }
 
-struct engine_request bridge_remove_request(struct arena *a, const char *name)
+struct docker_request bridge_remove_request(struct arena *a, const char *name)
 {
-	return engine_request(a, "DELETE", BRIDGE_TIMEOUT_MS, "/networks/%s",
-			      engine_escape(a, name));
+	return docker_request(a, "DELETE", BRIDGE_TIMEOUT_MS, "/networks/%s",
+			      docker_escape(a, name));
 }
 
-struct engine_request bridge_list_request(struct arena *a, const char *node_id)
+struct docker_request bridge_list_request(struct arena *a, const char *node_id)
 {
-	return engine_request(a, "GET", BRIDGE_TIMEOUT_MS, "/networks?filters=%s",
-			      engine_label_filter(a, LABEL_NODE_ID, node_id));
+	return docker_request(a, "GET", BRIDGE_TIMEOUT_MS, "/networks?filters=%s",
+			      docker_label_filter(a, LABEL_NODE_ID, node_id));
 }
 
 static void bridge_read(struct arena *a, const struct json *node, struct bridge *out)

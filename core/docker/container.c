@@ -376,7 +376,7 @@ static void put_container(struct create *c)
 }
 
 int container_create_request(struct arena *a, const struct task *t,
-			     const struct template_node *node, struct engine_request *out,
+			     const struct template_node *node, struct docker_request *out,
 			     struct errmsg *msg)
 {
 	struct json_writer w;
@@ -386,29 +386,29 @@ int container_create_request(struct arena *a, const struct task *t,
 		.values = { .task = t, .task_name = task_name(a, t), .node = node },
 	};
 
-	buf_init(&b, ENGINE_BODY_MAX);
+	buf_init(&b, DOCKER_BODY_MAX);
 	json_begin(&w, &b);
 	put_container(&c);
 	if (!c.err && b.failed)
 		c.err = errmsg_set(msg, ERR_LIMIT, "the container's settings pass %d bytes",
-				   ENGINE_BODY_MAX);
-	*out = engine_request(a, "POST", CREATE_TIMEOUT_MS, "/containers/create?name=%s",
-			      engine_escape(a, c.values.task_name));
+				   DOCKER_BODY_MAX);
+	*out = docker_request(a, "POST", CREATE_TIMEOUT_MS, "/containers/create?name=%s",
+			      docker_escape(a, c.values.task_name));
 	out->body = arena_copy(a, buf_slice(&b));
 	buf_done(&b);
 	return c.err;
 }
 
-struct engine_request container_connect_request(struct arena *a, const char *container,
+struct docker_request container_connect_request(struct arena *a, const char *container,
 						const struct network_attachment *attachment)
 {
-	struct engine_request r = engine_request(a, "POST", CREATE_TIMEOUT_MS,
-		"/networks/%s/connect", engine_escape(a, attachment->network.spec.name));
+	struct docker_request r = docker_request(a, "POST", CREATE_TIMEOUT_MS,
+		"/networks/%s/connect", docker_escape(a, attachment->network.spec.name));
 	struct json_writer w;
 	struct buf b;
 	struct create c = { .a = a, .w = &w };
 
-	buf_init(&b, ENGINE_BODY_MAX);
+	buf_init(&b, DOCKER_BODY_MAX);
 	json_begin(&w, &b);
 	json_open_object(&w);
 	json_put_str(&w, "Container", container);

@@ -13,7 +13,7 @@ static const char *path_escape(struct arena *a, const char *image)
 	struct buf b;
 	const char *out;
 
-	buf_init(&b, ENGINE_TARGET_MAX);
+	buf_init(&b, DOCKER_TARGET_MAX);
 	while (rest.len) {
 		struct slice part = slice_cut(&rest, '/');
 
@@ -26,13 +26,13 @@ static const char *path_escape(struct arena *a, const char *image)
 	return out;
 }
 
-struct engine_request image_inspect_request(struct arena *a, const char *image)
+struct docker_request image_inspect_request(struct arena *a, const char *image)
 {
-	return engine_request(a, "GET", IMAGE_INSPECT_TIMEOUT_MS, "/images/%s/json",
+	return docker_request(a, "GET", IMAGE_INSPECT_TIMEOUT_MS, "/images/%s/json",
 			      path_escape(a, image));
 }
 
-struct engine_request image_pull_request(struct arena *a, const char *image)
+struct docker_request image_pull_request(struct arena *a, const char *image)
 {
 	const char *slash = strrchr(image, '/');
 	const char *last = slash ? slash + 1 : image;
@@ -46,9 +46,9 @@ struct engine_request image_pull_request(struct arena *a, const char *image)
 		name.len = (size_t)(cut - image);
 		tag = cut + 1;
 	}
-	return engine_request(a, "POST", IMAGE_PULL_TIMEOUT_MS,
+	return docker_request(a, "POST", IMAGE_PULL_TIMEOUT_MS,
 			      "/images/create?fromImage=%s&tag=%s",
-			      engine_escape(a, arena_str(a, name)), engine_escape(a, tag));
+			      docker_escape(a, arena_str(a, name)), docker_escape(a, tag));
 }
 
 const char *image_pull_error(struct arena *a, struct slice line)
@@ -61,7 +61,7 @@ const char *image_pull_error(struct arena *a, struct slice line)
 	text = json_string(json_get(root, "error"));
 	if (text.len == 0)
 		text = json_string(json_get(root, "message"));
-	if (text.len > ENGINE_ERROR_MAX)
-		text.len = ENGINE_ERROR_MAX;
+	if (text.len > DOCKER_ERROR_MAX)
+		text.len = DOCKER_ERROR_MAX;
 	return text.len ? arena_str(a, text) : NULL;
 }

@@ -1,18 +1,18 @@
 /* bridge.h - a swarm network as a bridge network of the local engine. Pure. */
 #ifndef SB_DOCKER_BRIDGE_H
 #define SB_DOCKER_BRIDGE_H
-#include "docker/engine.h"
+#include "docker/docker.h"
 
 /*
  * A bridge named as the network, with its subnet and gateway, its labels, and ours: network
  * and node id, by which this node knows it again.
  */
-struct engine_request bridge_create_request(struct arena *a, const struct network *n,
+struct docker_request bridge_create_request(struct arena *a, const struct network *n,
 					    const char *node_id);
-struct engine_request bridge_inspect_request(struct arena *a, const char *name);
-struct engine_request bridge_remove_request(struct arena *a, const char *name);
+struct docker_request bridge_inspect_request(struct arena *a, const char *name);
+struct docker_request bridge_remove_request(struct arena *a, const char *name);
 /* All networks with this node's label. */
-struct engine_request bridge_list_request(struct arena *a, const char *node_id);
+struct docker_request bridge_list_request(struct arena *a, const char *node_id);
 
 struct bridge {
 	const char *name;

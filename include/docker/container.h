@@ -1,7 +1,7 @@
 /* container.h - a task as a container of the local engine (docker-swarm.md 5.13). Pure. */
 #ifndef SB_DOCKER_CONTAINER_H
 #define SB_DOCKER_CONTAINER_H
-#include "docker/engine.h"
+#include "docker/docker.h"
 #include "docker/template.h"
 #include "model/session.h"
 
@@ -12,25 +12,25 @@
  * 0; ERR_INVALID (a template, a host entry) or ERR_LIMIT (body size) with msg.
  */
 int container_create_request(struct arena *a, const struct task *t,
-			     const struct template_node *node, struct engine_request *out,
+			     const struct template_node *node, struct docker_request *out,
 			     struct errmsg *msg);
 /* Connects a created container to one more network, with the address the manager gave. */
-struct engine_request container_connect_request(struct arena *a, const char *container,
+struct docker_request container_connect_request(struct arena *a, const char *container,
 						const struct network_attachment *attachment);
 /* A grace period as the engine counts it: whole seconds, never less than asked for. */
 int64_t container_grace_s(int64_t grace_ns);
-struct engine_request container_start_request(struct arena *a, const char *container);
+struct docker_request container_start_request(struct arena *a, const char *container);
 /* The engine sends the stop signal and kills after the grace. grace_ns < 0: the one the
  * container was created with. */
-struct engine_request container_stop_request(struct arena *a, const char *container,
+struct docker_request container_stop_request(struct arena *a, const char *container,
 					     int64_t grace_ns);
 /* With its anonymous volumes. */
-struct engine_request container_remove_request(struct arena *a, const char *container);
-struct engine_request container_inspect_request(struct arena *a, const char *name_or_id);
+struct docker_request container_remove_request(struct arena *a, const char *container);
+struct docker_request container_inspect_request(struct arena *a, const char *name_or_id);
 /* All containers with this node's label, running or not. */
-struct engine_request container_list_request(struct arena *a, const char *node_id);
+struct docker_request container_list_request(struct arena *a, const char *node_id);
 /* since, tail: as the engine takes them, or NULL. Lines carry timestamps. */
-struct engine_request container_logs_request(struct arena *a, const char *container,
+struct docker_request container_logs_request(struct arena *a, const char *container,
 					     const struct session_logs *logs);
 
 enum container_state { CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_EXITED, CONTAINER_REMOVING };

@@ -9,7 +9,7 @@ static struct arena a;
 static const char *request_body(const struct task *t, struct errmsg *msg, int *err)
 {
 	static const struct template_node node = { "n1", "host", "linux", "x86_64" };
-	struct engine_request r;
+	struct docker_request r;
 
 	*err = container_create_request(&a, t, &node, &r, msg);
 	return *err < 0 ? NULL : arena_str(&a, r.body);
@@ -25,7 +25,7 @@ TEST(smallest_create)
 	struct task t = { .meta.id = "t1", .service_id = "s1", .service_name = "web", .slot = 2,
 			  .spec.container_spec = &spec };
 	static const struct template_node node = { "n1", "host", "linux", "x86_64" };
-	struct engine_request r;
+	struct docker_request r;
 	struct errmsg msg = { { 0 } };
 
 	arena_init(&a);
@@ -33,7 +33,8 @@ TEST(smallest_create)
 	CHECK_STR(r.method, "POST");
 	CHECK_STR(r.target, "/containers/create?name=web.2.t1");
 	CHECK_STR(arena_str(&a, r.body), quotes(&a,
-		  "{'Image':'app:1','Tty':false,'OpenStdin':false,'Labels':{" LABELS "},'HostConfig':{'RestartPolicy':{'Name':'no'},"
+		  "{'Image':'app:1','Tty':false,'OpenStdin':false,'Labels':{" LABELS "},"
+		  "'HostConfig':{'RestartPolicy':{'Name':'no'},"
 		  "'ReadonlyRootfs':false}}"));
 	arena_done(&a);
 }
@@ -131,7 +132,7 @@ TEST(connect)
 {
 	struct network_attachment n = { .network = { "id", { .name = "a net" } } };
 	const char *address = "10.0.2.9/24";
-	struct engine_request r;
+	struct docker_request r;
 
 	n.addresses = (struct strings){ &address, 1 };
 	arena_init(&a);

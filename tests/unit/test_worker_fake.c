@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "codec/base64.h"
-#include "docker/engine.h"
+#include "docker/docker.h"
 #include "quotes.h"
 #include "unit.h"
 

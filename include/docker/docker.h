@@ -1,10 +1,10 @@
-/* engine.h - the engine as a whole: requests as data, errors, /info, events. Pure.
+/* docker.h - the engine as a whole: requests as data, errors, /info, events. Pure.
  *
  * Targets carry no API version: an engine then speaks its newest, and what is used here is
  * the same from 1.41 (Docker 20.10) on; an engine that dropped old versions still answers.
  */
-#ifndef SB_DOCKER_ENGINE_H
-#define SB_DOCKER_ENGINE_H
+#ifndef SB_DOCKER_DOCKER_H
+#define SB_DOCKER_DOCKER_H
 #include <stdint.h>
 #include "base/arena.h"
 #include "base/buf.h"
@@ -22,15 +22,15 @@
 
 enum {
 	/* A create request: its spec came through a 1 MiB API body, and escapes double it. */
-	ENGINE_BODY_MAX = 4 * 1024 * 1024,
-	ENGINE_TARGET_MAX = 4096,
-	ENGINE_ERROR_MAX = 400,		/* of an engine's message: it must fit beside ours */
+	DOCKER_BODY_MAX = 4 * 1024 * 1024,
+	DOCKER_TARGET_MAX = 4096,
+	DOCKER_ERROR_MAX = 400,		/* of an engine's message: it must fit beside ours */
 	/* One line of a stream: an event with its container's labels, a pull's progress. */
 	LINES_LINE_MAX = 256 * 1024,
 };
 
 /* One call. All of it lives in the arena given when it was built. */
-struct engine_request {
+struct docker_request {
 	const char *method;
 	const char *target;
 	struct slice body;	/* JSON, or empty */
@@ -38,37 +38,37 @@ struct engine_request {
 };
 
 /* A request without a body: format is the target's (printf rules). */
-struct engine_request engine_request(struct arena *a, const char *method, uint64_t timeout_ms,
+struct docker_request docker_request(struct arena *a, const char *method, uint64_t timeout_ms,
 				     const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* text percent-encoded, in a. */
-const char *engine_escape(struct arena *a, const char *text);
+const char *docker_escape(struct arena *a, const char *text);
 /* {"label":["KEY=VALUE"]} percent-encoded, as the `filters` parameter takes it. */
-const char *engine_label_filter(struct arena *a, const char *key, const char *value);
+const char *docker_label_filter(struct arena *a, const char *key, const char *value);
 
 /* What an error answer says: its {"message": ...}, else its text, else the status; one line. */
-const char *engine_error(struct arena *a, int status, struct slice body);
+const char *docker_error(struct arena *a, int status, struct slice body);
 
-struct engine_request engine_info_request(struct arena *a);
+struct docker_request docker_info_request(struct arena *a);
 /*
  * /info as a node's description; hostname replaces the engine's name when it is not NULL.
  * All in a. 0, or ERR_INVALID with msg.
  */
-int engine_info_parse(struct arena *a, struct slice body, const char *hostname,
+int docker_info_parse(struct arena *a, struct slice body, const char *hostname,
 		      struct node_description *out, struct errmsg *msg);
 
 /* The stream of what happens to this node's containers, from since_s (Unix seconds) on. */
-struct engine_request engine_events_request(struct arena *a, const char *node_id,
+struct docker_request docker_events_request(struct arena *a, const char *node_id,
 					    int64_t since_s);
 
-struct engine_event {
+struct docker_event {
 	struct slice container;	/* engine's id */
 	struct slice task;	/* its task id label */
 	struct slice action;	/* "die", "destroy", "health_status: healthy" */
 };
 
 /* One line of the stream. 0, or ERR_INVALID. Slices point into a. */
-int engine_event_parse(struct arena *a, struct slice line, struct engine_event *out);
+int docker_event_parse(struct arena *a, struct slice line, struct docker_event *out);
 
 /*
  * Lines out of a stream that is cut anywhere:

@@ -1,5 +1,5 @@
-/* Contracts are in engine.h. */
-#include "docker/engine.h"
+/* Contracts are in docker.h. */
+#include "docker/docker.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,39 +8,39 @@
 
 enum { INFO_TIMEOUT_MS = 10000 };
 
-struct engine_request engine_request(struct arena *a, const char *method, uint64_t timeout_ms,
+struct docker_request docker_request(struct arena *a, const char *method, uint64_t timeout_ms,
 				     const char *format, ...)
 {
-	char target[ENGINE_TARGET_MAX];
+	char target[DOCKER_TARGET_MAX];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(target, sizeof(target), format, args);
 	va_end(args);
-	return (struct engine_request){
+	return (struct docker_request){
 		.method = method, .target = arena_str(a, slice_of(target)),
 		.timeout_ms = timeout_ms,
 	};
 }
 
-const char *engine_escape(struct arena *a, const char *text)
+const char *docker_escape(struct arena *a, const char *text)
 {
 	struct buf b;
 	const char *out;
 
-	buf_init(&b, ENGINE_TARGET_MAX);
+	buf_init(&b, DOCKER_TARGET_MAX);
 	http_url_encode(&b, slice_of(text));
 	out = arena_str(a, buf_slice(&b));
 	buf_done(&b);
 	return out;
 }
 
-const char *engine_label_filter(struct arena *a, const char *key, const char *value)
+const char *docker_label_filter(struct arena *a, const char *key, const char *value)
 {
-	return engine_escape(a, arena_printf(a, "{\"label\":[\"%s=%s\"]}", key, value));
+	return docker_escape(a, arena_printf(a, "{\"label\":[\"%s=%s\"]}", key, value));
 }
 
-const char *engine_error(struct arena *a, int status, struct slice body)
+const char *docker_error(struct arena *a, int status, struct slice body)
 {
 	const struct json *root;
 	struct slice text = slice_trim(body);
@@ -50,8 +50,8 @@ const char *engine_error(struct arena *a, int status, struct slice body)
 		text = slice_trim(json_string(json_get(root, "message")));
 	if (text.len == 0)
 		return arena_printf(a, "the engine answered with status %d", status);
-	if (text.len > ENGINE_ERROR_MAX)
-		text.len = ENGINE_ERROR_MAX;
+	if (text.len > DOCKER_ERROR_MAX)
+		text.len = DOCKER_ERROR_MAX;
 	line = arena_str(a, text);
 	for (char *p = line; *p; p++) {
 		if ((unsigned char)*p < ' ')
@@ -60,9 +60,9 @@ const char *engine_error(struct arena *a, int status, struct slice body)
 	return line;
 }
 
-struct engine_request engine_info_request(struct arena *a)
+struct docker_request docker_info_request(struct arena *a)
 {
-	return engine_request(a, "GET", INFO_TIMEOUT_MS, "/info");
+	return docker_request(a, "GET", INFO_TIMEOUT_MS, "/info");
 }
 
 /* The engine's labels are "key=value" strings; sorted as struct labels asks. */
@@ -126,7 +126,7 @@ static const char *member(struct arena *a, const struct json *object, const char
 	return arena_str(a, json_string(json_get(object, key)));
 }
 
-int engine_info_parse(struct arena *a, struct slice body, const char *hostname,
+int docker_info_parse(struct arena *a, struct slice body, const char *hostname,
 		      struct node_description *out, struct errmsg *msg)
 {
 	const struct json *root;
@@ -152,25 +152,25 @@ int engine_info_parse(struct arena *a, struct slice body, const char *hostname,
 	return 0;
 }
 
-struct engine_request engine_events_request(struct arena *a, const char *node_id,
+struct docker_request docker_events_request(struct arena *a, const char *node_id,
 					    int64_t since_s)
 {
 	const char *filters = arena_printf(a,
 		"{\"type\":[\"container\"],\"event\":[\"die\",\"destroy\",\"health_status\"],"
 		"\"label\":[\"" LABEL_NODE_ID "=%s\"]}", node_id);
 
-	return engine_request(a, "GET", 0, "/events?since=%lld&filters=%s", (long long)since_s,
-			      engine_escape(a, filters));
+	return docker_request(a, "GET", 0, "/events?since=%lld&filters=%s", (long long)since_s,
+			      docker_escape(a, filters));
 }
 
-int engine_event_parse(struct arena *a, struct slice line, struct engine_event *out)
+int docker_event_parse(struct arena *a, struct slice line, struct docker_event *out)
 {
 	const struct json *root, *actor;
 
 	if (json_parse(a, line, &root, NULL) < 0)
 		return ERR_INVALID;
 	actor = json_get(root, "Actor");
-	*out = (struct engine_event){
+	*out = (struct docker_event){
 		.container = json_string(json_get(actor, "ID")),
 		.task = json_string(json_get(json_get(actor, "Attributes"), LABEL_TASK_ID)),
 		.action = json_string(json_get(root, "Action")),

@@ -15,10 +15,10 @@ static struct arena a;
 TEST(errors_are_one_line)
 {
 	arena_init(&a);
-	CHECK_STR(engine_error(&a, 500, Q("{'message':'bad\\nthing\\n'}")), "bad thing");
-	CHECK_STR(engine_error(&a, 500, SLICE("plain text\n")), "plain text");
-	CHECK_STR(engine_error(&a, 503, SLICE("")), "the engine answered with status 503");
-	CHECK_STR(engine_error(&a, 500, Q("{'m':7}")), quotes(&a, "{'m':7}"));
+	CHECK_STR(docker_error(&a, 500, Q("{'message':'bad\\nthing\\n'}")), "bad thing");
+	CHECK_STR(docker_error(&a, 500, SLICE("plain text\n")), "plain text");
+	CHECK_STR(docker_error(&a, 503, SLICE("")), "the engine answered with status 503");
+	CHECK_STR(docker_error(&a, 500, Q("{'m':7}")), quotes(&a, "{'m':7}"));
 	arena_done(&a);
 }
 
@@ -31,7 +31,7 @@ TEST(info)
 		"'Plugins':{'Volume':['local'],'Network':['host','bridge'],'Authorization':null}}";
 
 	arena_init(&a);
-	CHECK_INT(engine_info_parse(&a, Q(text), NULL, &d, &msg), 0);
+	CHECK_INT(docker_info_parse(&a, Q(text), NULL, &d, &msg), 0);
 	CHECK_STR(d.hostname, "h");
 	CHECK_STR(d.platform.architecture, "x86_64");
 	CHECK_INT(d.resources.nano_cpus, 2000000000);
@@ -40,27 +40,27 @@ TEST(info)
 	CHECK_STR(labels_get(&d.engine.labels, "a"), "1=x");
 	CHECK_STR(arena_str(&a, d.engine.plugins), quotes(&a, "[{'Type':'Network','Name':'bridge'},"
 		  "{'Type':'Network','Name':'host'},{'Type':'Volume','Name':'local'}]"));
-	CHECK_INT(engine_info_parse(&a, Q(text), "mine", &d, &msg), 0);
+	CHECK_INT(docker_info_parse(&a, Q(text), "mine", &d, &msg), 0);
 	CHECK_STR(d.hostname, "mine");
-	CHECK(engine_info_parse(&a, SLICE("{}"), NULL, &d, &msg) < 0);
+	CHECK(docker_info_parse(&a, SLICE("{}"), NULL, &d, &msg) < 0);
 	CHECK_STR(msg.text, "the engine's /info has no ServerVersion");
 	arena_done(&a);
 }
 
 TEST(events)
 {
-	struct engine_event e;
+	struct docker_event e;
 
 	arena_init(&a);
-	CHECK_INT(engine_event_parse(&a, Q("{'status':'die','Type':'container','Action':'die',"
+	CHECK_INT(docker_event_parse(&a, Q("{'status':'die','Type':'container','Action':'die',"
 		"'Actor':{'ID':'c1','Attributes':{'com.docker.swarm.task.id':'t1',"
 		"'exitCode':'3'}}}"), &e), 0);
 	CHECK(slice_is(e.container, "c1"));
 	CHECK(slice_is(e.task, "t1"));
 	CHECK(slice_is(e.action, "die"));
-	CHECK(engine_event_parse(&a, SLICE("{}"), &e) < 0);
-	CHECK(engine_event_parse(&a, SLICE("[]"), &e) < 0);
-	CHECK(engine_event_parse(&a, SLICE("x"), &e) < 0);
+	CHECK(docker_event_parse(&a, SLICE("{}"), &e) < 0);
+	CHECK(docker_event_parse(&a, SLICE("[]"), &e) < 0);
+	CHECK(docker_event_parse(&a, SLICE("x"), &e) < 0);
 	arena_done(&a);
 }
 
@@ -130,7 +130,7 @@ TEST(image_references)
 
 	arena_init(&a);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct engine_request r = image_pull_request(&a, cases[i].image);
+		struct docker_request r = image_pull_request(&a, cases[i].image);
 
 		CHECK_STR(strchr(r.target, '?') + 1, cases[i].target);
 	}
@@ -152,7 +152,8 @@ TEST(bridges)
 	arena_init(&a);
 	n.spec.ipam.config = (struct list){ &config, 1 };
 	CHECK_STR(arena_str(&a, bridge_create_request(&a, &n, "me").body), quotes(&a,
-		  "{'Name':'s_web','CheckDuplicate':true,'Driver':'bridge','Internal':true,'IPAM':{'Config':[{"
+		  "{'Name':'s_web','CheckDuplicate':true,'Driver':'bridge','Internal':true,"
+		  "'IPAM':{'Config':[{"
 		  "'Subnet':'10.0.1.0/24','Gateway':'10.0.1.1'}]},'Labels':{"
 		  "'com.docker.swarm.network.id':'n9','com.docker.swarm.node.id':'me'}}"));
 	CHECK_INT(bridge_list_parse(&a, Q("[{'Name':'x','Labels':{'com.docker.swarm.network."
