@@ -52,7 +52,7 @@ void applet_help_all(const struct applet *table, struct buf *out)
 		buf_printf(out, "  %-12s %s\n", table->name, table->summary);
 	buf_add_str(out, "\nOptions:\n"
 		"  -H, --host address        Where the manager's API is\n"
-		"      --install [-s] DIR    Make links swarmbox-COMMAND there (-s: symbolic ones)\n"
+		"      --install [-s] DIR    Make links swarmbox-COMMAND there (-s: symbolic)\n"
 		"      --list                Print the commands, one a line\n"
 		"      --version             Print the version\n"
 		"\nRun 'swarmbox COMMAND --help' for more information on a command.\n");
@@ -87,7 +87,8 @@ static void complete_applet(const struct applet *applet, struct buf *out)
 	}
 	buf_printf(out, "\t%s,*) words='", applet->name);
 	for (const struct command *c = applet->commands; c->name; c++)
-		buf_printf(out, "%s%s", c == applet->commands ? "" : " ", c->name);
+		buf_printf(out, "%s%s", c == applet->commands ? "" : " ",
+			c->name);
 	buf_add_str(out, "' ;;\n");
 }
 
