@@ -1,9 +1,12 @@
 /* swarmbox lb: follows the netmap file and serves each published port in it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -190,9 +193,12 @@ static void on_signal(void *context, int signal)
 		return;
 	if (app->draining || app->connections == 0)
 		loop_stop(&app->loop);
+	if (app->draining)
+		return;
 	app->draining = 1;
 	for (struct lb_port *p = app->lb.ports; p; p = p->next)
 		close_port(app, p);
+	close(app->lock_fd);	/* the next one may bind the ports now */
 	loop_timer_set(&app->loop, &app->drain, loop_now_ms(&app->loop) + LB_DRAIN_MS);
 }
 
@@ -210,10 +216,56 @@ static uint32_t count_connections(void)
 	return n < LB_CONNECTIONS_MAX ? (uint32_t)n : LB_CONNECTIONS_MAX;
 }
 
+/* Who holds the lock, as it wrote there; 0 = it has not yet. */
+static pid_t lock_holder(int fd)
+{
+	char text[24] = "";
+	uint64_t pid;
+
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0 ||
+	    slice_to_u64(slice_trim(slice_of(text)), 1 << 30, &pid) < 0)
+		return 0;
+	return (pid_t)pid;
+}
+
+/*
+ * lb outlives a daemon that dies, so that ports are served while there is none. The next
+ * daemon's lb takes over: the old one closes its listeners, gives up the lock and lets its
+ * connections end by themselves.
+ */
+static int take_over(struct lb_app *app, struct errmsg *msg)
+{
+	char path[FILE_PATH_MAX + 8], text[24];
+	pid_t told = 0;
+	int n;
+
+	snprintf(path, sizeof(path), "%s.lock", app->path);
+	app->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (app->lock_fd < 0)
+		return errmsg_set(msg, ERR_IO, "%s: %s", path, strerror(errno));
+	for (int i = 0; flock(app->lock_fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		pid_t pid = lock_holder(app->lock_fd);
+
+		if (pid > 0 && (pid != told || i == LB_TAKE_OVER_MS))
+			(void)kill(pid, i == LB_TAKE_OVER_MS ? SIGKILL : SIGTERM);
+		told = pid;
+		if (i > 2 * LB_TAKE_OVER_MS)
+			return errmsg_set(msg, ERR_LOCKED, "%s: held by process %d, which does not "
+					  "end", path, (int)pid);
+		(void)poll(NULL, 0, 1);
+	}
+	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (ftruncate(app->lock_fd, 0) < 0 || pwrite(app->lock_fd, text, (size_t)n, 0) != n)
+		return errmsg_set(msg, ERR_IO, "%s: %s", path, strerror(errno));
+	return 0;
+}
+
 static int start(struct lb_app *app, struct errmsg *msg)
 {
 	int err = loop_init(&app->loop, msg);
 
+	if (err == 0)
+		err = take_over(app, msg);
 	if (err < 0)
 		return err;
 	app->file.call = file_changed;
@@ -231,8 +283,6 @@ static int start(struct lb_app *app, struct errmsg *msg)
 	err = loop_signals(&app->loop, on_signal, app, msg);
 	if (err == 0)
 		err = file_watch_start(&app->file, &app->loop, app->path, msg);
-	/* The worker that starts us stops us with a signal; so does its end. */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	return err;
 }
 

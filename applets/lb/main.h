@@ -15,6 +15,7 @@ enum {
 	LB_CONNECT_MS = 2000,		/* a SYN is sent again after 1 s; then the next backend */
 	LB_DRAIN_MS = 10000,		/* as the worker gives a stopping task */
 	LB_RETRY_MS = 1000,		/* between two tries to bind a port */
+	LB_TAKE_OVER_MS = 1000,		/* for the lb before us to let its ports go */
 	LB_PAUSE_MS = 100,		/* no accepting after the descriptors were used up */
 	LB_NETMAP_MAX = 16 << 20,	/* bytes of the netmap file: some 150,000 backends */
 };
@@ -27,6 +28,7 @@ struct lb_app {
 	struct relay_pool pool;
 	struct lb lb;
 	const char *path;		/* of the netmap */
+	int lock_fd;			/* path.lock: one lb serves a netmap */
 	struct file_watch file;
 	struct buf status;		/* as written last */
 	struct loop_timer retry;	/* ports that could not be bound */
