@@ -1,7 +1,7 @@
 /* The phases of a task, each with what it asks the engine and what the answer leads to.
  * Every call may be repeated: after a crash, and after an engine that went away in the
  * middle of it, adoption (wengine.c) finds out what was carried out. */
-#include "applets/worker/phase.h"
+#include "applets/worker/wphase.h"
 #include <string.h>
 #include "base/mem.h"
 
@@ -405,7 +405,7 @@ static void no_reply(struct worker *w, struct wtask *t, const struct event *ev)
 	wtask_run(w, t);
 }
 
-const struct phase_row phases[PHASE_COUNT] = {
+const struct wphase_row wphase_table[PHASE_COUNT] = {
 	[PHASE_HELD] = { held_go, no_reply },
 	[PHASE_IMAGE] = { image_go, image_reply },
 	[PHASE_PULL] = { pull_go, pull_reply },

@@ -1,6 +1,6 @@
 /* A task: its record, its run queue, and what the manager and the engine's events do to it.
  * The phases are in wphase.c. Contracts are in state.h. */
-#include "applets/worker/phase.h"
+#include "applets/worker/wphase.h"
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -188,7 +188,7 @@ static void pump(struct worker *w, struct run_queue *q, const unsigned *busy, un
 		else if (t->retry_ms > w->now_ms)
 			worker_retry_at(w, t->retry_ms);
 		else
-			phases[t->phase].go(w, t);
+			wphase_table[t->phase].go(w, t);
 	}
 }
 
@@ -283,7 +283,7 @@ void wtask_remove(struct worker *w, struct wtask *t)
 void wtask_reply(struct worker *w, struct wtask *t, const struct event *ev)
 {
 	t->call = 0;
-	phases[t->phase].reply(w, t, ev);
+	wphase_table[t->phase].reply(w, t, ev);
 }
 
 void wtask_data(struct worker *w, struct wtask *t, struct slice piece)

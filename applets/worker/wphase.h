@@ -1,6 +1,6 @@
-/* phase.h - a task's phases, and what they need of wtask.c. Pure. */
-#ifndef SB_APPLETS_WORKER_PHASE_H
-#define SB_APPLETS_WORKER_PHASE_H
+/* wphase.h - a task's phases, and what they need of wtask.c. Pure. */
+#ifndef SB_APPLETS_WORKER_WPHASE_H
+#define SB_APPLETS_WORKER_WPHASE_H
 #include "applets/worker/state.h"
 #include "docker/image.h"
 
@@ -9,12 +9,12 @@
  * makes the phase's call, or moves to another phase, or does nothing and so waits for the
  * manager or an engine event. reply: the call's answer (status > 0).
  */
-struct phase_row {
+struct wphase_row {
 	void (*go)(struct worker *w, struct wtask *t);
 	void (*reply)(struct worker *w, struct wtask *t, const struct event *ev);
 };
 
-extern const struct phase_row phases[PHASE_COUNT];
+extern const struct wphase_row wphase_table[PHASE_COUNT];
 
 /* Moves the observed state forward; one that lies behind is passed over. */
 void wtask_observe(struct worker *w, struct wtask *t, int state);
