@@ -5,6 +5,8 @@
 #include "applets/applet.h"
 #include "applets/cli.h"
 #include "applets/lb/main.h"
+#include "applets/manager/main.h"
+#include "applets/manager/main_commands.h"
 
 static int completion_run(struct cli *cli)
 {
@@ -28,6 +30,8 @@ static const struct command completion_commands[] = {
 
 const struct applet applets[] = {
 	{ "completion", "Print a shell's completion script", NULL, completion_commands },
+	{ "init", "Make a swarm with this node as its manager", init_main, init_commands },
 	{ "lb", "Serve the published ports (the daemon starts it)", lb_main, lb_commands },
+	{ "manager", "Run this node, which init has set up", manager_main, manager_commands },
 	{ NULL, NULL, NULL, NULL },
 };
