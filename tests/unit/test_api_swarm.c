@@ -1,0 +1,404 @@
+/* /_ping, /version, /info, /swarm, /nodes, /networks, and which requests are ours. */
+#include <string.h>
+#include "api_fake.h"
+#include "unit.h"
+
+#define FAILED "rpc error: code = FailedPrecondition desc = "
+
+static struct api_fake fake;
+
+TEST(serves)
+{
+	static const struct {
+		const char *method, *target;
+		int ours;
+	} cases[] = {
+		{ "GET", "/_ping", 1 }, { "HEAD", "/_ping", 1 }, { "GET", "/v1.41/info", 1 },
+		{ "GET", "/services?filters=x", 1 }, { "POST", "/v1.24/services/create", 1 },
+		{ "GET", "/v1.41/networks/abc", 1 }, { "DELETE", "/networks/abc", 1 },
+		{ "GET", "/secrets", 1 }, { "GET", "/configs", 1 }, { "POST", "/swarm/init", 1 },
+		{ "POST", "/networks/prune", 0 }, { "POST", "/networks/abc/connect", 0 },
+		{ "GET", "/containers/json", 0 }, { "GET", "/images/json", 0 },
+		{ "POST", "/build", 0 }, { "GET", "/events", 0 }, { "GET", "/volumes", 0 },
+		{ "POST", "/secrets/create", 0 }, { "PUT", "/services", 0 },
+		{ "GET", "/services/", 0 }, { "GET", "*", 0 }, { "GET", "/", 0 }, { "GET", "", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		CHECK_INT(api_serves(slice_of(cases[i].method), slice_of(cases[i].target)),
+			  cases[i].ours);
+}
+
+TEST(ping)
+{
+	api_fake_init(&fake);
+	CHECK_INT(api_fake_call(&fake, "GET", "/_ping", NULL), 200);
+	CHECK_STR(fake.body, "OK");
+	CHECK_STR(fake.type, "text/plain; charset=utf-8");
+	CHECK_INT(api_fake_call(&fake, "HEAD", "/_ping", NULL), 200);
+	CHECK_STR(fake.body, "");
+	api_fake_done(&fake);
+}
+
+TEST(versions)
+{
+	api_fake_init(&fake);
+	CHECK_STR(api_fake_error(&fake, "GET", "/v1.23/info", NULL),
+		  "client version 1.23 is too old. Minimum supported API version is 1.24, please "
+		  "upgrade your client to a newer version");
+	CHECK_INT(fake.status, 400);
+	CHECK_STR(api_fake_error(&fake, "GET", "/v1.99/info", NULL),
+		  "client version 1.99 is too new. Maximum supported API version is 1.41");
+	CHECK_INT(fake.status, 400);
+	CHECK_STR(api_fake_error(&fake, "GET", "/v2.30/info", NULL),
+		  "client version 2.30 is too new. Maximum supported API version is 1.41");
+	CHECK_STR(api_fake_error(&fake, "GET", "/v1.41/containers/json", NULL), "page not found");
+	CHECK_INT(fake.status, 404);
+	CHECK_INT(api_fake_call(&fake, "GET", "/version", NULL), 200);
+	CHECK(slice_is(json_string(json_get(api_fake_json(&fake), "ApiVersion")), "1.41"));
+	CHECK(slice_is(json_string(json_get(api_fake_json(&fake), "Arch")), "amd64"));
+	api_fake_done(&fake);
+}
+
+TEST(not_ready)
+{
+	api_fake_init(&fake);
+	fake.ready = 0;
+	CHECK_STR(api_fake_error(&fake, "GET", "/services", NULL),
+		  "This node is not a swarm manager. Manager is being prepared or has trouble "
+		  "connecting to the cluster.");
+	CHECK_INT(fake.status, 503);
+	CHECK_INT(api_fake_call(&fake, "GET", "/_ping", NULL), 200);
+	CHECK_INT(api_fake_call(&fake, "GET", "/info", NULL), 200);
+	CHECK(strstr(fake.body, "\"LocalNodeState\":\"pending\",\"ControlAvailable\":false"));
+	api_fake_done(&fake);
+}
+
+TEST(info_before_the_first_entry)
+{
+	static const struct manager_config config = {
+		.node_id = "n", .hostname = "h", .advertise_addr = "", .engine_socket = "/e",
+		.data_dir = "/d",
+	};
+
+	api_fake_init(&fake);
+	state_done(&fake.state);
+	state_init(&fake.state);
+	fake.api.config = &config;
+	fake.ready = 0;
+	CHECK_INT(api_fake_call(&fake, "GET", "/info", NULL), 200);
+	CHECK(json_type(api_fake_json(&fake)) == JSON_OBJECT);
+	CHECK_INT(api_fake_call(&fake, "GET", "/version", NULL), 200);
+	api_fake_done(&fake);
+}
+
+TEST(info)
+{
+	const struct json *swarm;
+	int64_t n;
+
+	api_fake_init(&fake);
+	CHECK_INT(api_fake_call(&fake, "GET", "/v1.41/info", NULL), 200);
+	swarm = json_get(api_fake_json(&fake), "Swarm");
+	CHECK(slice_is(json_string(json_get(swarm, "NodeID")), "node1"));
+	CHECK(slice_is(json_string(json_get(swarm, "NodeAddr")), "192.0.2.1"));
+	CHECK(slice_is(json_string(json_get(swarm, "LocalNodeState")), "active"));
+	CHECK(json_is_true(json_get(swarm, "ControlAvailable")));
+	CHECK(json_to_i64(json_get(swarm, "Managers"), &n) == 0 && n == 1);
+	CHECK(json_to_i64(json_get(swarm, "Nodes"), &n) == 0 && n == 1);
+	CHECK(slice_is(json_string(json_get(json_first(json_get(swarm, "RemoteManagers")), "Addr")),
+		       "192.0.2.1:2377"));
+	CHECK(slice_is(json_string(json_get(json_get(swarm, "Cluster"), "ID")), "cluster1"));
+	CHECK(json_to_i64(json_get(api_fake_json(&fake), "NCPU"), &n) == 0 && n == 2);
+	CHECK(json_to_i64(json_get(api_fake_json(&fake), "MemTotal"), &n) == 0 && n == 4096000000);
+	api_fake_done(&fake);
+}
+
+TEST(swarm)
+{
+	api_fake_init(&fake);
+	CHECK_INT(api_fake_call(&fake, "GET", "/swarm", NULL), 200);
+	CHECK(strstr(fake.body, "\"TaskHistoryRetentionLimit\":5"));
+	CHECK(strstr(fake.body, "\"SubnetSize\":24"));
+	CHECK_STR(api_fake_error(&fake, "POST", "/swarm/init", "{}"),
+		  "This node is already part of a swarm. Use \"docker swarm leave\" to leave this "
+		  "swarm and join another one.");
+	CHECK_INT(fake.status, 503);
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/join", "{}"), 503);
+	CHECK_STR(api_fake_error(&fake, "POST", "/swarm/leave", NULL),
+		  "You are attempting to leave the swarm on a node that is participating as a "
+		  "manager. Removing the last manager erases all current state of the swarm. Use "
+		  "`--force` to ignore this message. ");
+	CHECK_INT(fake.status, 503);
+	api_fake_call(&fake, "POST", "/swarm/leave?force=1", NULL);
+	CHECK_INT(fake.outcome, API_LEAVE);
+	CHECK_STR(api_fake_error(&fake, "POST", "/swarm/unlock", "{}"), "swarm is not locked");
+	CHECK_INT(fake.status, 409);
+	CHECK_INT(api_fake_call(&fake, "GET", "/swarm/unlockkey", NULL), 200);
+	CHECK_STR(fake.body, "{\"UnlockKey\":\"\"}\n");
+	CHECK_INT(api_fake_call(&fake, "GET", "/secrets", NULL), 200);
+	CHECK_STR(fake.body, "[]\n");
+	api_fake_done(&fake);
+}
+
+TEST(swarm_update)
+{
+	static const struct {
+		const char *query, *body;
+		int status;
+		const char *message;
+	} cases[] = {
+		{ "", "{\"Name\":\"default\"}", 400, "invalid swarm version '': strconv.ParseUint: "
+		  "parsing \"\": invalid syntax" },
+		{ "?version=9", "{\"Name\":\"default\"}", 500,
+		  "rpc error: code = Unknown desc = update out of sequence" },
+		{ "?version=1", "{\"Name\":\"x\"}", 400, "swarm spec must be named \"default\"" },
+		{ "?version=1&rotateWorkerToken=true", "{\"Name\":\"default\"}", 501,
+		  "rpc error: code = Unimplemented desc = rotateWorkerToken is not supported yet" },
+		{ "?version=1", "{\"Name\":\"default\",\"EncryptionConfig\":{"
+		  "\"AutoLockManagers\":true}}", 501,
+		  "rpc error: code = Unimplemented desc = locking managers is not supported yet" },
+	};
+
+	api_fake_init(&fake);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CHECK_STR(api_fake_error(&fake, "POST", arena_printf(&fake.arena, "/swarm/update%s",
+			  cases[i].query), cases[i].body), cases[i].message);
+		CHECK_INT(fake.status, cases[i].status);
+	}
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/update?version=1&rotateWorkerToken=false",
+				"{\"Name\":\"default\",\"Orchestration\":{"
+				"\"TaskHistoryRetentionLimit\":9},\"EncryptionConfig\":{"
+				"\"AutoLockManagers\":false}}"), 200);
+	CHECK_INT(state_cluster(&fake.state)->spec.orchestration.task_history_retention_limit, 9);
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/update?version=4",
+				"{\"Name\":\"default\",\"Labels\":{\"a\":\"b\"}}"), 200);
+	CHECK_INT(state_cluster(&fake.state)->spec.orchestration.task_history_retention_limit, 9);
+	CHECK_STR(labels_get(&state_cluster(&fake.state)->spec.labels, "a"), "b");
+	api_fake_done(&fake);
+}
+
+static void add_worker(const char *state)
+{
+	api_fake_put(&fake, OBJECT_NODE, arena_printf(&fake.arena,
+		"{\"ID\":\"node2\",\"Spec\":{\"Role\":\"worker\",\"Availability\":\"active\","
+		"\"Labels\":{\"disk\":\"ssd\"}},\"Description\":{\"Hostname\":\"host2\"},"
+		"\"Status\":{\"State\":\"%s\"}}", state));
+}
+
+TEST(node_list)
+{
+	static const struct {
+		const char *filter;
+		int one, two;
+	} cases[] = {
+		{ "{}", 1, 1 }, { "{%22role%22:[%22worker%22]}", 0, 1 },
+		{ "{%22name%22:[%22host1%22]}", 1, 0 }, { "{%22id%22:[%22node%22]}", 1, 1 },
+		{ "{%22node.label%22:[%22disk=ssd%22]}", 0, 1 },
+		{ "{%22label%22:[%22disk%22]}", 0, 0 },
+		{ "{%22membership%22:[%22accepted%22]}", 1, 1 },
+		{ "{%22membership%22:[%22pending%22]}", 0, 0 },
+	};
+
+	api_fake_init(&fake);
+	add_worker("ready");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CHECK_INT(api_fake_call(&fake, "GET", arena_printf(&fake.arena, "/nodes?filters=%s",
+			  cases[i].filter), NULL), 200);
+		CHECK_INT(strstr(fake.body, "\"ID\":\"node1\"") != NULL, cases[i].one);
+		CHECK_INT(strstr(fake.body, "\"ID\":\"node2\"") != NULL, cases[i].two);
+	}
+	CHECK_STR(api_fake_error(&fake, "GET", "/nodes?filters={%22role%22:[%22x%22]}", NULL),
+		  "Invalid role filter: 'x'");
+	CHECK_INT(fake.status, 500);
+	CHECK_INT(api_fake_call(&fake, "GET", "/nodes/host2", NULL), 200);
+	CHECK_STR(api_fake_error(&fake, "GET", "/nodes/x", NULL), "node x not found");
+	api_fake_done(&fake);
+}
+
+TEST(node_update)
+{
+	static const struct {
+		const char *target, *body;
+		int status;
+		const char *message;
+	} cases[] = {
+		{ "/nodes/node1/update", "{}", 400, "invalid node version '': strconv.ParseUint: "
+		  "parsing \"\": invalid syntax" },
+		{ "/nodes/node1/update?version=2", "{\"Role\":\"boss\",\"Availability\":\"active\"}",
+		  400, "invalid Role: \"boss\"" },
+		{ "/nodes/node1/update?version=2", "{\"Availability\":\"drain\"}", 400,
+		  "invalid Role: \"\"" },
+		{ "/nodes/node1/update?version=2", "{\"Role\":\"manager\",\"Availability\":\"x\"}",
+		  400, "invalid Availability: \"x\"" },
+		{ "/nodes/node1/update?version=2", "{\"Role\":\"worker\",\"Availability\":\"active\"}",
+		  400, FAILED "attempting to demote the last manager of the swarm" },
+		{ "/nodes/node2/update?version=4", "{\"Role\":\"manager\",\"Availability\":\"active\"}",
+		  501, "rpc error: code = Unimplemented desc = changing the role of a node is not "
+		  "supported yet" },
+	};
+
+	api_fake_init(&fake);
+	add_worker("ready");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CHECK_STR(api_fake_error(&fake, "POST", cases[i].target, cases[i].body),
+			  cases[i].message);
+		CHECK_INT(fake.status, cases[i].status);
+	}
+	CHECK_INT(api_fake_call(&fake, "POST", "/nodes/host1/update?version=2",
+				"{\"Role\":\"manager\",\"Availability\":\"drain\",\"Labels\":{"
+				"\"a\":\"b\"}}"), 200);
+	CHECK_INT(state_node(&fake.state, "node1")->spec.availability, AVAILABILITY_DRAIN);
+	CHECK_STR(labels_get(&state_node(&fake.state, "node1")->spec.labels, "a"), "b");
+	CHECK_STR(state_node(&fake.state, "node1")->description.hostname, "host1");
+	api_fake_done(&fake);
+}
+
+TEST(node_remove)
+{
+	api_fake_init(&fake);
+	add_worker("ready");
+	CHECK_STR(api_fake_error(&fake, "DELETE", "/nodes/node1?force=1", NULL),
+		  FAILED "node node1 is a cluster manager and is a member of the raft cluster. It "
+		  "must be demoted to worker before removal");
+	CHECK_INT(fake.status, 400);
+	CHECK_STR(api_fake_error(&fake, "DELETE", "/nodes/node2", NULL),
+		  FAILED "node node2 is not down and can't be removed");
+	CHECK_INT(fake.status, 400);
+	CHECK_INT(api_fake_call(&fake, "DELETE", "/nodes/node2?force=1", NULL), 200);
+	CHECK(!state_node(&fake.state, "node2"));
+	add_worker("down");
+	CHECK_INT(api_fake_call(&fake, "DELETE", "/nodes/node2", NULL), 200);
+	api_fake_done(&fake);
+}
+
+static const struct network *network(const char *name)
+{
+	return state_find_name(&fake.state, OBJECT_NETWORK, name);
+}
+
+TEST(network_create)
+{
+	const struct network *n;
+
+	api_fake_init(&fake);
+	CHECK_INT(api_fake_call(&fake, "POST", "/networks/create",
+				"{\"Name\":\"back\",\"Driver\":\"overlay\",\"Attachable\":true,"
+				"\"CheckDuplicate\":true,\"Labels\":{\"a\":\"b\"},\"IPAM\":{"
+				"\"Driver\":\"default\"},\"ConfigFrom\":{\"Network\":\"\"}}"), 201);
+	n = network("back");
+	CHECK_STR(fake.body, arena_printf(&fake.arena, "{\"Id\":\"%s\",\"Warning\":\"\"}\n",
+					  n->meta.id));
+	CHECK_INT(n->spec.ipam.config.count, 1);
+	CHECK_STR(LIST_AT(&n->spec.ipam.config, struct ipam_config, 0)->subnet, "10.0.1.0/24");
+	CHECK_INT(n->spec.extra.len, 0);
+	CHECK_INT(api_fake_call(&fake, "GET", "/v1.41/networks/back", NULL), 200);
+	CHECK(strstr(fake.body, "\"Scope\":\"swarm\",\"Driver\":\"overlay\""));
+	CHECK(strstr(fake.body, "\"Attachable\":true,\"Ingress\":false"));
+	CHECK(strstr(fake.body, "\"Containers\":null,\"Options\":{},\"Labels\":{\"a\":\"b\"}}"));
+	CHECK(strstr(fake.body, "\"Config\":[{\"Subnet\":\"10.0.1.0/24\",\"Gateway\":\"10.0.1.1\"}]"));
+	CHECK(json_type(api_fake_json(&fake)) == JSON_OBJECT);
+	api_fake_done(&fake);
+}
+
+TEST(network_refused)
+{
+	static const struct {
+		const char *body;
+		int status;
+		const char *message;
+	} cases[] = {
+		{ "{\"Name\":\"a b\"}", 400, "rpc error: code = InvalidArgument desc = name must be "
+		  "valid as a DNS name component" },
+		{ "{}", 400, "rpc error: code = InvalidArgument desc = meta: name must be provided" },
+		{ "{\"Name\":\"Ingress\"}", 409, "network with name Ingress already exists" },
+		{ "{\"Name\":\"host\"}", 409, "network with name host already exists" },
+		{ "{\"Name\":\"a\",\"Ingress\":true}", 409, "rpc error: code = AlreadyExists desc = "
+		  "ingress network (ingress1) is already present" },
+		{ "{\"Name\":\"a\",\"Driver\":\"macvlan\"}", 501, "rpc error: code = Unimplemented "
+		  "desc = network driver \"macvlan\" is not supported for networks of the swarm: "
+		  "use overlay" },
+		{ "{\"Name\":\"a\",\"Scope\":\"local\"}", 501, "rpc error: code = Unimplemented "
+		  "desc = only networks of scope swarm can be created here" },
+		{ "{\"Name\":\"a\",\"ConfigOnly\":true}", 501, "rpc error: code = Unimplemented "
+		  "desc = configuration-only networks are not supported" },
+		{ "{\"Name\":\"a\",\"ConfigFrom\":{\"Network\":\"c\"}}", 501, "rpc error: code = "
+		  "Unimplemented desc = configuration-only networks are not supported" },
+		{ "{\"Name\":\"a\",\"EnableIPv6\":true}", 501, "rpc error: code = Unimplemented "
+		  "desc = networks with IPv6 are not supported yet" },
+		{ "{\"Name\":\"a\",\"Options\":{\"encrypted\":\"\"}}", 501, "rpc error: code = "
+		  "Unimplemented desc = encrypted networks are not supported yet" },
+		{ "{\"Name\":\"a\",\"IPAM\":{\"Driver\":\"x\"}}", 501, "rpc error: code = "
+		  "Unimplemented desc = IPAM drivers other than default are not supported" },
+	};
+
+	api_fake_init(&fake);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CHECK_STR(api_fake_error(&fake, "POST", "/networks/create", cases[i].body),
+			  cases[i].message);
+		CHECK_INT(fake.status, cases[i].status);
+	}
+	CHECK_INT(api_fake_call(&fake, "POST", "/networks/create",
+				"{\"Name\":\"a\",\"IPAM\":{\"Config\":[{\"Subnet\":\"10.0.0.0/24\"}]}}"),
+		  400);
+	api_fake_done(&fake);
+}
+
+TEST(network_list)
+{
+	static const struct {
+		const char *filter;
+		int ingress, back;
+	} cases[] = {
+		{ "{}", 1, 1 }, { "{%22name%22:[%22ack%22]}", 0, 1 },
+		{ "{%22driver%22:[%22bridge%22]}", 0, 0 }, { "{%22scope%22:[%22swarm%22]}", 1, 1 },
+		{ "{%22type%22:[%22builtin%22]}", 0, 0 }, { "{%22label%22:[%22a=b%22]}", 0, 1 },
+		{ "{%22dangling%22:[%22true%22]}", 1, 1 },
+	};
+
+	api_fake_init(&fake);
+	api_fake_call(&fake, "POST", "/networks/create",
+		      "{\"Name\":\"back\",\"Labels\":{\"a\":\"b\"}}");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CHECK_INT(api_fake_call(&fake, "GET", arena_printf(&fake.arena,
+			  "/networks?filters=%s", cases[i].filter), NULL), 200);
+		CHECK_INT(strstr(fake.body, "\"Name\":\"ingress\"") != NULL, cases[i].ingress);
+		CHECK_INT(strstr(fake.body, "\"Name\":\"back\"") != NULL, cases[i].back);
+	}
+	CHECK_STR(api_fake_error(&fake, "GET", "/networks/nope", NULL), "network nope not found");
+	CHECK_INT(fake.status, 404);
+	CHECK_INT(api_fake_call(&fake, "GET", "/networks/back?scope=swarm", NULL), 200);
+	CHECK_STR(api_fake_error(&fake, "GET", "/networks/back?scope=local", NULL),
+		  "network back not found");
+	api_fake_done(&fake);
+}
+
+TEST(network_remove)
+{
+	const char *id, *user, *refused;
+
+	api_fake_init(&fake);
+	api_fake_call(&fake, "POST", "/networks/create", "{\"Name\":\"back\"}");
+	id = arena_str(&fake.arena, slice_of(network("back")->meta.id));
+	api_fake_call(&fake, "POST", "/services/create",
+		      "{\"Name\":\"web\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"b\"},"
+		      "\"Networks\":[{\"Target\":\"back\"}]},\"EndpointSpec\":{\"Ports\":[{"
+		      "\"TargetPort\":80}]}}");
+	CHECK_INT(fake.status, 201);
+	user = ((const struct service *)state_find_name(&fake.state, OBJECT_SERVICE, "web"))->meta.id;
+	refused = arena_printf(&fake.arena, FAILED "network %s is in use by service %s", id, user);
+	CHECK_STR(api_fake_error(&fake, "DELETE", "/networks/back", NULL), refused);
+	CHECK_INT(fake.status, 400);
+	refused = arena_printf(&fake.arena, FAILED "ingress network cannot be removed because "
+			       "service %s depends on it", user);
+	CHECK_STR(api_fake_error(&fake, "DELETE", "/networks/ingress", NULL), refused);
+	CHECK_INT(api_fake_call(&fake, "DELETE", "/services/web", NULL), 200);
+	CHECK_INT(api_fake_call(&fake, "DELETE", "/networks/back", NULL), 204);
+	CHECK_STR(fake.body, "");
+	CHECK(state_network(&fake.state, id)->pending_delete);
+	CHECK_INT(api_fake_call(&fake, "GET", arena_printf(&fake.arena, "/networks/%s", id), NULL),
+		  404);
+	CHECK_STR(api_fake_error(&fake, "DELETE", "/networks/back", NULL), "network back not found");
+	CHECK_INT(api_fake_call(&fake, "POST", "/networks/create", "{\"Name\":\"back\"}"), 201);
+	api_fake_done(&fake);
+}
