@@ -133,6 +133,19 @@ static void enqueue(struct daemon *d, enum who who, const struct event *ev)
 	d->last = &q->next;
 }
 
+static void drain(struct daemon *d)
+{
+	while (d->first && !d->ended) {
+		struct queued *q = d->first;
+
+		d->first = q->next;
+		if (!d->first)
+			d->last = &d->first;
+		step(d, q->who, &q->ev);
+		mem_free(q);
+	}
+}
+
 /* Gives a machine its event: at once, or after the step that is under way. */
 static void deliver(struct daemon *d, enum who who, struct event *ev)
 {
@@ -143,15 +156,7 @@ static void deliver(struct daemon *d, enum who who, struct event *ev)
 		return;
 	}
 	step(d, who, ev);
-	while (d->first && !d->ended) {
-		struct queued *q = d->first;
-
-		d->first = q->next;
-		if (!d->first)
-			d->last = &d->first;
-		step(d, q->who, &q->ev);
-		mem_free(q);
-	}
+	drain(d);
 }
 
 static void on_timer(struct loop_timer *t)
@@ -489,10 +494,13 @@ static void begin(struct daemon *d)
 	struct event start = { .kind = EVENT_START, .id = d->wal.last, .text = node };
 	struct event up = { .kind = EVENT_SESSION_UP, .id = SESSION, .text = node };
 
-	deliver(d, MANAGER, &start);
-	deliver(d, WORKER, &start);
-	deliver(d, MANAGER, &up);
-	deliver(d, WORKER, &up);
+	/* All four before anything they lead to: each end must know of the session before the
+	 * other's first message comes. */
+	enqueue(d, MANAGER, &start);
+	enqueue(d, WORKER, &start);
+	enqueue(d, MANAGER, &up);
+	enqueue(d, WORKER, &up);
+	drain(d);
 	start_lb(d);
 }
 
