@@ -54,12 +54,14 @@ void api_fake_init(struct api_fake *f)
 		     "\"TaskHistoryRetentionLimit\":5}},\"DefaultAddrPool\":[\"10.0.0.0/8\"],"
 		     "\"SubnetSize\":24}");
 	api_fake_put(f, OBJECT_NODE,
-		     "{\"ID\":\"node1\",\"Spec\":{\"Role\":\"manager\",\"Availability\":\"active\"},"
+		     "{\"ID\":\"node1\",\"Spec\":{\"Role\":\"manager\",\"Availability\":"
+		     "\"active\"},"
 		     "\"Description\":{\"Hostname\":\"host1\",\"Platform\":{\"Architecture\":"
 		     "\"x86_64\",\"OS\":\"linux\"},\"Resources\":{\"NanoCPUs\":2000000000,"
 		     "\"MemoryBytes\":4096000000},\"Engine\":{\"EngineVersion\":\"20.10.24\"}},"
 		     "\"Status\":{\"State\":\"ready\",\"Addr\":\"192.0.2.1\"},\"ManagerStatus\":{"
-		     "\"Leader\":true,\"Reachability\":\"reachable\",\"Addr\":\"192.0.2.1:2377\"}}");
+		     "\"Leader\":true,\"Reachability\":\"reachable\",\"Addr\":\"192.0.2.1:2377"
+		     "\"}}");
 	api_fake_put(f, OBJECT_NETWORK,
 		     "{\"ID\":\"ingress1\",\"Spec\":{\"Name\":\"ingress\",\"Driver\":\"overlay\","
 		     "\"Ingress\":true,\"IPAM\":{\"Config\":[{\"Subnet\":\"10.0.0.0/24\","

@@ -25,7 +25,8 @@ static void begin(void)
 	api_fake_init(&fake);
 	api_fake_put(&fake, OBJECT_SERVICE,
 		     "{\"ID\":\"svc1\",\"Spec\":{\"Name\":\"web\",\"TaskTemplate\":{"
-		     "\"ContainerSpec\":{\"Image\":\"b\"}},\"Mode\":{\"Replicated\":{\"Replicas\":2}}}}");
+		     "\"ContainerSpec\":{\"Image\":\"b\"}},\"Mode\":{\"Replicated\":{"
+		     "\"Replicas\":2}}}}");
 	put_task("t1", "running");
 	put_task("t2", "running");
 	put_task("t3", "preparing");

@@ -353,9 +353,11 @@ TEST(update_refused)
 		  "invalid syntax" },
 		{ "?version=x", WEB, 400, "invalid service version 'x': strconv.ParseUint: parsing "
 		  "\"x\": invalid syntax" },
-		{ "?version=1", WEB, 500, "rpc error: code = Unknown desc = update out of sequence" },
+		{ "?version=1", WEB, 500, "rpc error: code = Unknown desc = update out of "
+		  "sequence" },
 		{ "?version=4&rollback=foo", WEB, 500, "unrecognized rollback option foo" },
-		{ "?version=4&registryAuthFrom=foo", WEB, 500, "unsupported registryAuthFrom value" },
+		{ "?version=4&registryAuthFrom=foo", WEB, 500, "unsupported registryAuthFrom "
+		  "value" },
 		{ "?version=4", "{\"Name\":\"new\",\"TaskTemplate\":{\"ContainerSpec\":{"
 		  "\"Image\":\"b\"}}}", 501,
 		  "rpc error: code = Unimplemented desc = renaming services is not supported" },

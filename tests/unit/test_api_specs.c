@@ -16,7 +16,8 @@ static struct api_fake fake;
 	"\"Image\":\"busybox\"}}}"
 #define NAMED(name) "{\"Name\":\"" name "\"," \
 	"\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"busybox\"}}}"
-#define IMAGE(name) "{\"Name\":\"web\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"" name "\"}}}"
+#define IMAGE(name) "{\"Name\":\"web\",\"TaskTemplate\":{" \
+	"\"ContainerSpec\":{\"Image\":\"" name "\"}}}"
 #define PORTS(ports) SPEC("\"EndpointSpec\":{\"Ports\":[" ports "]},")
 
 #define TEN "abcdefghij"
@@ -115,7 +116,8 @@ static const struct {
 	  INVALID "EndpointSpec: invalid target port 65536: must be 1 to 65535" },
 	{ PORTS("{\"TargetPort\":80,\"PublishedPort\":65536}"), 400,
 	  INVALID "EndpointSpec: invalid published port 65536: must be 1 to 65535, or 0 for any" },
-	{ PORTS("{\"TargetPort\":80,\"PublishedPort\":80},{\"TargetPort\":81,\"PublishedPort\":80}"),
+	{ PORTS("{\"TargetPort\":80,\"PublishedPort\":80},{\"TargetPort\":81,\"PublishedPort"
+	  "\":80}"),
 	  400, INVALID "EndpointSpec: duplicate published ports provided" },
 	{ PORTS("{\"TargetPort\":80,\"Protocol\":\"sctp\"}"), 501,
 	  UNIMPLEMENTED "EndpointSpec: sctp ports can only be published in host mode" },
@@ -182,7 +184,8 @@ TEST(other_content_type)
 {
 	struct event ev = {
 		.kind = EVENT_REQUEST, .id = 1, .method = SLICE("POST"),
-		.target = SLICE("/services/create"), .body = SLICE("a=b"), .text = SLICE("text/plain"),
+		.target = SLICE("/services/create"), .body = SLICE("a=b"),
+		.text = SLICE("text/plain"),
 	};
 	struct api_turn turn;
 

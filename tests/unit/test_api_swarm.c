@@ -225,15 +225,18 @@ TEST(node_update)
 	} cases[] = {
 		{ "/nodes/node1/update", "{}", 400, "invalid node version '': strconv.ParseUint: "
 		  "parsing \"\": invalid syntax" },
-		{ "/nodes/node1/update?version=2", "{\"Role\":\"boss\",\"Availability\":\"active\"}",
+		{ "/nodes/node1/update?version=2", "{\"Role\":\"boss\",\"Availability\":"
+		  "\"active\"}",
 		  400, "invalid Role: \"boss\"" },
 		{ "/nodes/node1/update?version=2", "{\"Availability\":\"drain\"}", 400,
 		  "invalid Role: \"\"" },
 		{ "/nodes/node1/update?version=2", "{\"Role\":\"manager\",\"Availability\":\"x\"}",
 		  400, "invalid Availability: \"x\"" },
-		{ "/nodes/node1/update?version=2", "{\"Role\":\"worker\",\"Availability\":\"active\"}",
+		{ "/nodes/node1/update?version=2", "{\"Role\":\"worker\",\"Availability\":"
+		  "\"active\"}",
 		  400, FAILED "attempting to demote the last manager of the swarm" },
-		{ "/nodes/node2/update?version=4", "{\"Role\":\"manager\",\"Availability\":\"active\"}",
+		{ "/nodes/node2/update?version=4", "{\"Role\":\"manager\",\"Availability\":"
+		  "\"active\"}",
 		  501, "rpc error: code = Unimplemented desc = changing the role of a node is not "
 		  "supported yet" },
 	};
@@ -296,7 +299,8 @@ TEST(network_create)
 	CHECK(strstr(fake.body, "\"Scope\":\"swarm\",\"Driver\":\"overlay\""));
 	CHECK(strstr(fake.body, "\"Attachable\":true,\"Ingress\":false"));
 	CHECK(strstr(fake.body, "\"Containers\":null,\"Options\":{},\"Labels\":{\"a\":\"b\"}}"));
-	CHECK(strstr(fake.body, "\"Config\":[{\"Subnet\":\"10.0.1.0/24\",\"Gateway\":\"10.0.1.1\"}]"));
+	CHECK(strstr(fake.body, "\"Config\":[{\"Subnet\":\"10.0.1.0/24\",\"Gateway\":"
+		"\"10.0.1.1\"}]"));
 	CHECK(json_type(api_fake_json(&fake)) == JSON_OBJECT);
 	api_fake_done(&fake);
 }
@@ -308,12 +312,15 @@ TEST(network_refused)
 		int status;
 		const char *message;
 	} cases[] = {
-		{ "{\"Name\":\"a b\"}", 400, "rpc error: code = InvalidArgument desc = name must be "
+		{ "{\"Name\":\"a b\"}", 400, "rpc error: code = InvalidArgument desc = name "
+		  "must be "
 		  "valid as a DNS name component" },
-		{ "{}", 400, "rpc error: code = InvalidArgument desc = meta: name must be provided" },
+		{ "{}", 400, "rpc error: code = InvalidArgument desc = meta: name must be "
+		  "provided" },
 		{ "{\"Name\":\"Ingress\"}", 409, "network with name Ingress already exists" },
 		{ "{\"Name\":\"host\"}", 409, "network with name host already exists" },
-		{ "{\"Name\":\"a\",\"Ingress\":true}", 409, "rpc error: code = AlreadyExists desc = "
+		{ "{\"Name\":\"a\",\"Ingress\":true}", 409, "rpc error: code = AlreadyExists "
+		  "desc = "
 		  "ingress network (ingress1) is already present" },
 		{ "{\"Name\":\"a\",\"Driver\":\"macvlan\"}", 501, "rpc error: code = Unimplemented "
 		  "desc = network driver \"macvlan\" is not supported for networks of the swarm: "
@@ -339,7 +346,8 @@ TEST(network_refused)
 		CHECK_INT(fake.status, cases[i].status);
 	}
 	CHECK_INT(api_fake_call(&fake, "POST", "/networks/create",
-				"{\"Name\":\"a\",\"IPAM\":{\"Config\":[{\"Subnet\":\"10.0.0.0/24\"}]}}"),
+				"{\"Name\":\"a\",\"IPAM\":{\"Config\":[{\"Subnet\":"
+				"\"10.0.0.0/24\"}]}}"),
 		  400);
 	api_fake_done(&fake);
 }
@@ -385,7 +393,7 @@ TEST(network_remove)
 		      "\"Networks\":[{\"Target\":\"back\"}]},\"EndpointSpec\":{\"Ports\":[{"
 		      "\"TargetPort\":80}]}}");
 	CHECK_INT(fake.status, 201);
-	user = ((const struct service *)state_find_name(&fake.state, OBJECT_SERVICE, "web"))->meta.id;
+	user = ((const struct meta *)state_find_name(&fake.state, OBJECT_SERVICE, "web"))->id;
 	refused = arena_printf(&fake.arena, FAILED "network %s is in use by service %s", id, user);
 	CHECK_STR(api_fake_error(&fake, "DELETE", "/networks/back", NULL), refused);
 	CHECK_INT(fake.status, 400);
@@ -398,7 +406,8 @@ TEST(network_remove)
 	CHECK(state_network(&fake.state, id)->pending_delete);
 	CHECK_INT(api_fake_call(&fake, "GET", arena_printf(&fake.arena, "/networks/%s", id), NULL),
 		  404);
-	CHECK_STR(api_fake_error(&fake, "DELETE", "/networks/back", NULL), "network back not found");
+	CHECK_STR(api_fake_error(&fake, "DELETE", "/networks/back", NULL), "network back not "
+		"found");
 	CHECK_INT(api_fake_call(&fake, "POST", "/networks/create", "{\"Name\":\"back\"}"), 201);
 	api_fake_done(&fake);
 }
