@@ -192,6 +192,15 @@ void json_write_raw(struct json_writer *w, struct slice text)
 	buf_add_slice(w->out, text);
 }
 
+void json_write_members(struct json_writer *w, struct slice members)
+{
+	assert(in_object(w) && !w->have_key);
+	if (members.len == 0)
+		return;
+	separate(w);
+	buf_add_slice(w->out, members);
+}
+
 static void write_scalar(struct json_writer *w, const struct json *node)
 {
 	switch (json_type(node)) {

@@ -17,6 +17,12 @@ static void *copy_bytes(struct arena *a, const void *from, size_t n)
 	return to;
 }
 
+/* Most are empty, and an empty one costs nothing. */
+static void copy_slice(struct arena *a, struct slice *s)
+{
+	*s = s->len ? arena_copy(a, *s) : (struct slice){ NULL, 0 };
+}
+
 static void copy_strings(struct arena *a, struct strings *s)
 {
 	if (s->count)
@@ -62,9 +68,7 @@ static void copy_field(struct arena *a, const struct field *f, void *at)
 	case FIELD_STRINGS: copy_strings(a, at); break;
 	case FIELD_LABELS: copy_labels(a, at); break;
 	case FIELD_LIST: copy_list(a, f->table, at); break;
-	case FIELD_RAW:
-		*(struct slice *)at = arena_copy(a, *(struct slice *)at);
-		break;
+	case FIELD_RAW: copy_slice(a, at); break;
 	case FIELD_POINTER:
 		*pointer = copy_bytes(a, *pointer, f->table->size);
 		if (*pointer)
@@ -89,11 +93,8 @@ static void copy_pointers(struct arena *a, const struct table *table, void *at)
 {
 	for (const struct field *f = table->fields; f->name || f->table; f++)
 		copy_field(a, f, (char *)at + f->offset);
-	if (table->extra != TABLE_NO_EXTRA) {
-		struct slice *extra = (struct slice *)(void *)((char *)at + table->extra);
-
-		*extra = arena_copy(a, *extra);
-	}
+	if (table->extra != TABLE_NO_EXTRA)
+		copy_slice(a, (void *)((char *)at + table->extra));
 }
 
 void *model_copy(struct arena *a, const struct table *table, const void *in)

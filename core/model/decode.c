@@ -3,7 +3,8 @@
  *
  * The functions here call each other along the static tables, which form no cycle, so the depth
  * is that of the types and never that of the input. Member names match in any case, exact ones
- * first, because Docker's own decoder (Go) does so.
+ * first, because Docker's own decoder (Go) does so; the texts of enums too, as its daemon does
+ * for most of them.
  */
 #include "model/table.h"
 #include <assert.h>
@@ -11,10 +12,14 @@
 #include <string.h>
 #include "base/timefmt.h"
 
+/* Bytes of a wrong value in a message: more would push out what is allowed. */
+enum { SHOWN_MAX = 64 };
+
 struct decoder {
 	struct arena *arena;
 	enum model_form form;
 	struct errmsg *msg;
+	struct errmsg path;	/* of what is wrong; grows at its front on the way up */
 };
 
 static int decode_struct(struct decoder *d, const struct table *table, const struct json *node,
@@ -23,6 +28,23 @@ static int decode_struct(struct decoder *d, const struct table *table, const str
 static int bad(struct decoder *d, const char *what)
 {
 	return errmsg_set(d->msg, ERR_INVALID, "must be %s", what);
+}
+
+/* Puts a member's name in front of the path of an error, on its way up. Returns err. */
+static int at_member(struct decoder *d, int err, const char *name)
+{
+	struct errmsg rest = d->path;
+
+	return errmsg_set(&d->path, err, "%s%s%s", name,
+			  *rest.text && *rest.text != '[' ? "." : "", rest.text);
+}
+
+static int at_element(struct decoder *d, int err, uint32_t i)
+{
+	struct errmsg rest = d->path;
+
+	return errmsg_set(&d->path, err, "[%u]%s%s", (unsigned)i,
+			  *rest.text && *rest.text != '[' ? "." : "", rest.text);
 }
 
 static int decode_i64(struct decoder *d, const struct json *node, int64_t *out)
@@ -39,7 +61,7 @@ static int decode_bool(struct decoder *d, const struct json *node, int *out)
 {
 	if (json_type(node) != JSON_BOOL)
 		return bad(d, "true or false");
-	*out = json_is_true(node);
+	*out = json_is_true(node) != 0;
 	return 0;
 }
 
@@ -51,32 +73,38 @@ static int decode_string(struct decoder *d, const struct json *node, const char 
 	return 0;
 }
 
+static int unknown_text(struct decoder *d, const struct field *f, struct slice text)
+{
+	struct errmsg allowed = { { 0 } };
+
+	for (int i = 0; f->names[i]; i++) {
+		struct errmsg before = allowed;
+
+		errmsg_set(&allowed, 0, "%s%s%s", before.text, *before.text ? ", " : "",
+			   f->names[i]);
+	}
+	if (text.len > SHOWN_MAX)
+		text.len = SHOWN_MAX;
+	return errmsg_set(d->msg, ERR_INVALID, "invalid value \"%.*s\": must be one of %s",
+			  SLICE_ARGS(text), allowed.text);
+}
+
 static int decode_enum(struct decoder *d, const struct field *f, const struct json *node, int *out)
 {
-	char allowed[256] = "";
-	size_t n = 0;
+	struct slice text = json_string(node);
 
 	if (json_type(node) != JSON_STRING)
 		return bad(d, "a string");
+	*out = 0;
+	if (text.len == 0)
+		return 0;
 	for (int i = 0; f->names[i]; i++) {
-		if (slice_is(json_string(node), f->names[i])) {
+		if (slice_is_nocase(text, f->names[i])) {
 			*out = i;
 			return 0;
 		}
-		for (const char *p = f->names[i]; *p && n < sizeof(allowed) - 3; p++)
-			allowed[n++] = *p;
-		if (f->names[i + 1] && n < sizeof(allowed) - 3) {
-			allowed[n++] = ',';
-			allowed[n++] = ' ';
-		}
 	}
-	if (json_string(node).len == 0) {
-		*out = 0;
-		return 0;
-	}
-	allowed[n] = '\0';
-	return errmsg_set(d->msg, ERR_INVALID, "invalid value \"%.*s\": must be one of %s",
-			  SLICE_ARGS(json_string(node)), allowed);
+	return unknown_text(d, f, text);
 }
 
 static int decode_time(struct decoder *d, const struct json *node, int64_t *out)
@@ -101,13 +129,14 @@ static int decode_strings(struct decoder *d, const struct json *node, struct str
 
 	if (json_type(node) != JSON_ARRAY)
 		return bad(d, "a list of strings");
-	if ((err = list_size(d, node, &out->count)) < 0)
+	err = list_size(d, node, &out->count);
+	if (err < 0)
 		return err;
 	out->items = arena_array(d->arena, out->count, sizeof(*out->items));
-	for (const struct json *c = json_first(node); c; c = json_next(c)) {
-		if ((err = decode_string(d, c, &out->items[i])) < 0)
-			return errmsg_prefix(d->msg, err, "%u", (unsigned)i);
-		i++;
+	for (const struct json *c = json_first(node); c; c = json_next(c), i++) {
+		err = decode_string(d, c, &out->items[i]);
+		if (err < 0)
+			return at_element(d, err, i);
 	}
 	return 0;
 }
@@ -124,7 +153,8 @@ static int decode_labels(struct decoder *d, const struct json *node, struct labe
 
 	if (json_type(node) != JSON_OBJECT)
 		return bad(d, "an object of strings");
-	if ((err = list_size(d, node, &out->count)) < 0)
+	err = list_size(d, node, &out->count);
+	if (err < 0)
 		return err;
 	out->items = arena_array(d->arena, out->count, sizeof(*out->items));
 	for (const struct json *c = json_first(node); c; c = json_next(c), i++) {
@@ -132,8 +162,9 @@ static int decode_labels(struct decoder *d, const struct json *node, struct labe
 		out->items[i].value = "";
 		if (json_type(c) == JSON_NULL)
 			continue;
-		if ((err = decode_string(d, c, &out->items[i].value)) < 0)
-			return errmsg_prefix(d->msg, err, "%s", out->items[i].key);
+		err = decode_string(d, c, &out->items[i].value);
+		if (err < 0)
+			return at_member(d, err, out->items[i].key);
 	}
 	if (out->count)
 		qsort(out->items, out->count, sizeof(*out->items), label_order);
@@ -148,29 +179,69 @@ static int decode_list(struct decoder *d, const struct field *f, const struct js
 
 	if (json_type(node) != JSON_ARRAY)
 		return bad(d, "a list");
-	if ((err = list_size(d, node, &out->count)) < 0)
+	err = list_size(d, node, &out->count);
+	if (err < 0)
 		return err;
 	out->items = arena_array(d->arena, out->count, f->table->size);
 	for (const struct json *c = json_first(node); c; c = json_next(c), i++) {
 		err = decode_struct(d, f->table, c, (char *)out->items + i * f->table->size);
 		if (err < 0)
-			return errmsg_prefix(d->msg, err, "%u", (unsigned)i);
+			return at_element(d, err, i);
 	}
 	return 0;
 }
 
-static struct slice raw_text(struct decoder *d, const struct json *node)
+/* How deep the brackets of a JSON text nest. */
+static unsigned text_depth(struct slice text)
+{
+	unsigned depth = 0, deepest = 0;
+	int quoted = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.data[i];
+
+		if (c == '"')
+			quoted = !quoted;
+		else if (quoted)
+			i += c == '\\';
+		else if (c == '{' || c == '[')
+			deepest = ++depth > deepest ? depth : deepest;
+		else if (c == '}' || c == ']')
+			depth--;
+	}
+	return deepest;
+}
+
+/* Keeps what was written, without its first and last `cut` bytes. */
+static int keep_text(struct decoder *d, const struct buf *written, size_t cut, struct slice *out)
+{
+	struct slice text = buf_slice(written);
+
+	if (written->failed)
+		return errmsg_set(d->msg, ERR_LIMIT, "must not be longer than %d bytes",
+				  JSON_TEXT_MAX);
+	text.data += cut;
+	text.len -= 2 * cut;
+	if (text_depth(text) > MODEL_RAW_DEPTH_MAX)
+		return errmsg_set(d->msg, ERR_LIMIT, "must not nest deeper than %d levels",
+				  MODEL_RAW_DEPTH_MAX);
+	if (text.len)
+		*out = arena_copy(d->arena, text);
+	return 0;
+}
+
+static int decode_raw(struct decoder *d, const struct json *node, struct slice *out)
 {
 	struct json_writer w;
-	struct slice text;
 	struct buf b;
+	int err;
 
 	buf_init(&b, JSON_TEXT_MAX);
 	json_begin(&w, &b);
 	json_write_node(&w, node);
-	text = b.failed ? (struct slice){ NULL, 0 } : arena_copy(d->arena, buf_slice(&b));
+	err = keep_text(d, &b, 0, out);
 	buf_done(&b);
-	return text;
+	return err;
 }
 
 static int decode_field(struct decoder *d, const struct field *f, const struct json *node,
@@ -203,9 +274,7 @@ static int decode_field(struct decoder *d, const struct field *f, const struct j
 	case FIELD_POINTER:
 		*pointer = arena_new(d->arena, f->table->size);
 		return decode_struct(d, f->table, node, *pointer);
-	case FIELD_RAW:
-		*(struct slice *)at = raw_text(d, node);
-		return 0;
+	case FIELD_RAW: return decode_raw(d, node, at);
 	case FIELD_FLAT:
 		break;
 	}
@@ -213,16 +282,16 @@ static int decode_field(struct decoder *d, const struct field *f, const struct j
 	return ERR_INVALID;
 }
 
-/* The field of that name, also inside flat ones; *offset becomes where it lies in the struct. */
-static const struct field *find_field(const struct table *table, struct slice name, int exact,
-				      size_t *offset)
+/* The field that answers to name, also inside flat ones; *offset: where it lies in the struct. */
+static const struct field *find_in(const struct table *table, struct slice name, int exact,
+				   size_t *offset)
 {
 	for (const struct field *f = table->fields; f->name || f->table; f++) {
 		const struct field *found;
 		size_t inner;
 
 		if (f->kind == FIELD_FLAT) {
-			found = find_field(f->table, name, exact, &inner);
+			found = find_in(f->table, name, exact, &inner);
 			if (found) {
 				*offset = f->offset + inner;
 				return found;
@@ -235,60 +304,77 @@ static const struct field *find_field(const struct table *table, struct slice na
 	return NULL;
 }
 
-/* Keeps what this version does not know, as JSON members. */
-static void keep_extra(struct decoder *d, struct slice *extra, const struct json *member)
+static const struct field *find_field(const struct table *table, const struct json *member,
+				      size_t *offset)
+{
+	const struct field *f = find_in(table, json_key(member), 1, offset);
+
+	return f ? f : find_in(table, json_key(member), 0, offset);
+}
+
+/* The members that the table does not know, as JSON text without the object's braces. */
+static int decode_extra(struct decoder *d, const struct table *table, const struct json *node,
+			struct slice *out)
 {
 	struct json_writer w;
 	struct buf b;
+	size_t offset;
+	int err;
 
 	buf_init(&b, JSON_TEXT_MAX);
-	if (extra->len) {
-		buf_add_slice(&b, *extra);
-		buf_add_char(&b, ',');
+	json_begin(&w, &b);
+	json_open_object(&w);
+	for (const struct json *c = json_first(node); c; c = json_next(c)) {
+		if (json_type(c) == JSON_NULL || find_field(table, c, &offset))
+			continue;
+		json_write_key_slice(&w, json_key(c));
+		json_write_node(&w, c);
 	}
-	json_begin(&w, &b);
-	json_write_string(&w, json_key(member));
-	buf_add_char(&b, ':');
-	json_begin(&w, &b);
-	json_write_node(&w, member);
-	if (!b.failed)
-		*extra = arena_copy(d->arena, buf_slice(&b));
+	json_close_object(&w);
+	err = keep_text(d, &b, 1, out);
 	buf_done(&b);
+	return err;
 }
 
 static int decode_struct(struct decoder *d, const struct table *table, const struct json *node,
 			 void *out)
 {
+	int unknown = 0;
+
 	if (json_type(node) != JSON_OBJECT)
 		return bad(d, "an object");
 	for (const struct json *c = json_first(node); c; c = json_next(c)) {
 		size_t offset = 0;
-		const struct field *f = find_field(table, json_key(c), 1, &offset);
+		const struct field *f = find_field(table, c, &offset);
 		int err;
 
 		if (!f)
-			f = find_field(table, json_key(c), 0, &offset);
-		if (!f && table->extra != TABLE_NO_EXTRA && json_type(c) != JSON_NULL)
-			keep_extra(d, (struct slice *)(void *)((char *)out + table->extra), c);
+			unknown = 1;
 		if (!f || json_type(c) == JSON_NULL ||
 		    (d->form == MODEL_API && (f->flags & FIELD_INTERNAL)))
 			continue;
 		err = decode_field(d, f, c, (char *)out + offset);
 		if (err < 0)
-			return errmsg_prefix(d->msg, err, "%s", f->name);
+			return at_member(d, err, f->name);
 	}
-	return 0;
+	if (!unknown || table->extra == TABLE_NO_EXTRA)
+		return 0;
+	return decode_extra(d, table, node, (void *)((char *)out + table->extra));
 }
 
 int model_decode(struct arena *a, const struct table *table, enum model_form form,
 		 const struct json *node, void *out, struct errmsg *msg)
 {
-	struct decoder d = { a, form, msg };
+	struct decoder d = { .arena = a, .form = form, .msg = msg };
+	int err;
 
 	memset(out, 0, table->size);
 	if (!node)
 		return errmsg_set(msg, ERR_INVALID, "%s: missing", table->name);
-	return decode_struct(&d, table, node, out);
+	err = decode_struct(&d, table, node, out);
+	if (err < 0)
+		errmsg_prefix(msg, err, "%s", *d.path.text ? d.path.text : table->name);
+	return err;
 }
 
 int model_parse(struct arena *a, const struct table *table, enum model_form form,

@@ -1,5 +1,5 @@
 /*
- * Structs into JSON, copies, comparison. Contracts are in table.h. Depth is that of the static
+ * Structs into JSON. Contracts are in table.h. The functions call each other along the static
  * tables, as in decode.c.
  */
 #include <assert.h>
@@ -58,7 +58,7 @@ static int is_empty_struct(const struct table *table, const void *at)
 	       ((const struct slice *)(const void *)((const char *)at + table->extra))->len == 0;
 }
 
-/* A field that is absent is not written even without OMIT: NULL is no value. */
+/* What is not there has no text, so NULL is not written even without FIELD_OMIT_EMPTY. */
 static int is_absent(const struct field *f, const void *at)
 {
 	switch (f->kind) {
@@ -71,8 +71,15 @@ static int is_absent(const struct field *f, const void *at)
 	case FIELD_RAW:
 		return ((const struct slice *)at)->len == 0;
 	default:
-		return (f->flags & FIELD_OMIT_EMPTY) && is_empty(f, at);
+		return 0;
 	}
+}
+
+static int is_written(const struct field *f, enum model_form form, const void *at)
+{
+	if (form == MODEL_API && (f->flags & FIELD_INTERNAL))
+		return 0;
+	return !is_absent(f, at) && !((f->flags & FIELD_OMIT_EMPTY) && is_empty(f, at));
 }
 
 static void encode_labels(struct json_writer *w, const struct labels *l)
@@ -81,6 +88,33 @@ static void encode_labels(struct json_writer *w, const struct labels *l)
 	for (uint32_t i = 0; i < l->count; i++)
 		json_put_str(w, l->items[i].key, l->items[i].value);
 	json_close_object(w);
+}
+
+static void encode_strings(struct json_writer *w, const struct strings *s)
+{
+	json_open_array(w);
+	for (uint32_t i = 0; i < s->count; i++)
+		json_write_str(w, s->items[i]);
+	json_close_array(w);
+}
+
+static void encode_list(struct json_writer *w, const struct table *table, enum model_form form,
+			const struct list *l)
+{
+	json_open_array(w);
+	for (uint32_t i = 0; i < l->count; i++)
+		model_encode(w, table, form, (const char *)l->items + i * table->size);
+	json_close_array(w);
+}
+
+static void encode_enum(struct json_writer *w, const char *const *names, int value)
+{
+	int count = 0;
+
+	while (names[count])
+		count++;
+	assert(value >= 0 && value < count);
+	json_write_str(w, names[value]);
 }
 
 static void encode_field(struct json_writer *w, const struct field *f, enum model_form form,
@@ -102,27 +136,10 @@ static void encode_field(struct json_writer *w, const struct field *f, enum mode
 		time_format(*(const int64_t *)at, text);
 		json_write_str(w, text);
 		break;
-	case FIELD_ENUM: json_write_str(w, f->names[*(const int *)at]); break;
-	case FIELD_STRINGS: {
-		const struct strings *s = at;
-
-		json_open_array(w);
-		for (uint32_t i = 0; i < s->count; i++)
-			json_write_str(w, s->items[i]);
-		json_close_array(w);
-		break;
-	}
+	case FIELD_ENUM: encode_enum(w, f->names, *(const int *)at); break;
+	case FIELD_STRINGS: encode_strings(w, at); break;
 	case FIELD_LABELS: encode_labels(w, at); break;
-	case FIELD_LIST: {
-		const struct list *l = at;
-
-		json_open_array(w);
-		for (uint32_t i = 0; i < l->count; i++)
-			model_encode(w, f->table, form,
-				     (const char *)l->items + i * f->table->size);
-		json_close_array(w);
-		break;
-	}
+	case FIELD_LIST: encode_list(w, f->table, form, at); break;
 	case FIELD_STRUCT: model_encode(w, f->table, form, at); break;
 	case FIELD_POINTER: model_encode(w, f->table, form, pointer); break;
 	case FIELD_RAW: json_write_raw(w, *(const struct slice *)at); break;
@@ -136,38 +153,12 @@ static void encode_members(struct json_writer *w, const struct table *table, enu
 	for (const struct field *f = table->fields; f->name || f->table; f++) {
 		const void *at = (const char *)in + f->offset;
 
-		if (form == MODEL_API && (f->flags & FIELD_INTERNAL))
-			continue;
-		if (f->kind != FIELD_FLAT && is_absent(f, at))
+		if (f->kind != FIELD_FLAT && !is_written(f, form, at))
 			continue;
 		if (f->kind != FIELD_FLAT)
 			json_write_key(w, f->name);
 		encode_field(w, f, form, at);
 	}
-}
-
-/* The kept members are written one by one: they are JSON already. */
-static void encode_extra(struct json_writer *w, struct slice extra)
-{
-	const struct json *root;
-	struct arena a;
-	struct buf b;
-
-	if (extra.len == 0)
-		return;
-	arena_init(&a);
-	buf_init(&b, JSON_TEXT_MAX);
-	buf_add_char(&b, '{');
-	buf_add_slice(&b, extra);
-	buf_add_char(&b, '}');
-	if (!b.failed && json_parse(&a, buf_slice(&b), &root, NULL) == 0) {
-		for (const struct json *c = json_first(root); c; c = json_next(c)) {
-			json_write_key_slice(w, json_key(c));
-			json_write_node(w, c);
-		}
-	}
-	buf_done(&b);
-	arena_done(&a);
 }
 
 void model_encode(struct json_writer *w, const struct table *table, enum model_form form,
@@ -176,7 +167,7 @@ void model_encode(struct json_writer *w, const struct table *table, enum model_f
 	json_open_object(w);
 	encode_members(w, table, form, in);
 	if (table->extra != TABLE_NO_EXTRA)
-		encode_extra(w, *(const struct slice *)(const void *)((const char *)in +
-								      table->extra));
+		json_write_members(w, *(const struct slice *)(const void *)((const char *)in +
+									    table->extra));
 	json_close_object(w);
 }

@@ -1,20 +1,16 @@
 /* The tables of session.h. */
 #include "model/session.h"
-
-#define F(type, member, json, kind_, flags_, table_)                                       \
-	{ .name = (json), .kind = (kind_), .flags = (flags_),                              \
-	  .offset = offsetof(struct type, member), .table = (table_) }
-#define OMIT FIELD_OMIT_EMPTY
+#include "model_private.h"
 
 static const struct field assign_fields[] = {
-	F(session_assign, complete, "Complete", FIELD_BOOL, OMIT, NULL),
-	F(session_assign, applies_to, "AppliesTo", FIELD_U64, OMIT, NULL),
-	F(session_assign, results_in, "ResultsIn", FIELD_U64, OMIT, NULL),
-	F(session_assign, tasks, "Tasks", FIELD_LIST, OMIT, &task_table),
-	F(session_assign, removed, "Removed", FIELD_STRINGS, OMIT, NULL),
-	F(session_assign, networks, "Networks", FIELD_LIST, OMIT, &network_table),
-	F(session_assign, networks_removed, "NetworksRemoved", FIELD_STRINGS, OMIT, NULL),
-	F(session_assign, netmap, "Netmap", FIELD_RAW, OMIT, NULL),
+	ROW(session_assign, complete, "Complete", FIELD_BOOL, OMIT),
+	ROW(session_assign, applies_to, "AppliesTo", FIELD_U64, OMIT),
+	ROW(session_assign, results_in, "ResultsIn", FIELD_U64, OMIT),
+	ROW_TABLE(session_assign, tasks, "Tasks", FIELD_LIST, OMIT, &task_table),
+	ROW(session_assign, removed, "Removed", FIELD_STRINGS, OMIT),
+	ROW_TABLE(session_assign, networks, "Networks", FIELD_LIST, OMIT, &network_table),
+	ROW(session_assign, networks_removed, "NetworksRemoved", FIELD_STRINGS, OMIT),
+	ROW(session_assign, netmap, "Netmap", FIELD_RAW, OMIT),
 	{ 0 },
 };
 static const struct table assign_table = {
@@ -22,14 +18,14 @@ static const struct table assign_table = {
 };
 
 static const struct field logs_fields[] = {
-	F(session_logs, id, "ID", FIELD_U64, 0, NULL),
-	F(session_logs, task_id, "TaskID", FIELD_STRING, OMIT, NULL),
-	F(session_logs, cancel, "Cancel", FIELD_BOOL, OMIT, NULL),
-	F(session_logs, stdout_too, "Stdout", FIELD_BOOL, OMIT, NULL),
-	F(session_logs, stderr_too, "Stderr", FIELD_BOOL, OMIT, NULL),
-	F(session_logs, follow, "Follow", FIELD_BOOL, OMIT, NULL),
-	F(session_logs, since, "Since", FIELD_STRING, OMIT, NULL),
-	F(session_logs, tail, "Tail", FIELD_STRING, OMIT, NULL),
+	ROW(session_logs, id, "ID", FIELD_U64, 0),
+	ROW(session_logs, task_id, "TaskID", FIELD_STRING, OMIT),
+	ROW(session_logs, cancel, "Cancel", FIELD_BOOL, OMIT),
+	ROW(session_logs, stdout_too, "Stdout", FIELD_BOOL, OMIT),
+	ROW(session_logs, stderr_too, "Stderr", FIELD_BOOL, OMIT),
+	ROW(session_logs, follow, "Follow", FIELD_BOOL, OMIT),
+	ROW(session_logs, since, "Since", FIELD_STRING, OMIT),
+	ROW(session_logs, tail, "Tail", FIELD_STRING, OMIT),
 	{ 0 },
 };
 static const struct table logs_table = {
@@ -37,9 +33,9 @@ static const struct table logs_table = {
 };
 
 static const struct field order_fields[] = {
-	F(session_order, assign, "Assign", FIELD_POINTER, OMIT, &assign_table),
-	F(session_order, logs, "Logs", FIELD_POINTER, OMIT, &logs_table),
-	F(session_order, leave, "Leave", FIELD_BOOL, OMIT, NULL),
+	ROW_TABLE(session_order, assign, "Assign", FIELD_POINTER, OMIT, &assign_table),
+	ROW_TABLE(session_order, logs, "Logs", FIELD_POINTER, OMIT, &logs_table),
+	ROW(session_order, leave, "Leave", FIELD_BOOL, OMIT),
 	{ 0 },
 };
 const struct table session_order_table = {
@@ -47,8 +43,8 @@ const struct table session_order_table = {
 };
 
 static const struct field status_fields[] = {
-	F(session_status, task_id, "TaskID", FIELD_STRING, 0, NULL),
-	F(session_status, status, "Status", FIELD_STRUCT, 0, &task_status_table),
+	ROW(session_status, task_id, "TaskID", FIELD_STRING, 0),
+	ROW_TABLE(session_status, status, "Status", FIELD_STRUCT, 0, &task_status_table),
 	{ 0 },
 };
 static const struct table status_table = {
@@ -56,11 +52,11 @@ static const struct table status_table = {
 };
 
 static const struct field log_fields[] = {
-	F(session_log, id, "ID", FIELD_U64, 0, NULL),
-	F(session_log, stream, "Stream", FIELD_STRING, OMIT, NULL),
-	F(session_log, data, "Data", FIELD_STRING, OMIT, NULL),
-	F(session_log, end, "End", FIELD_BOOL, OMIT, NULL),
-	F(session_log, err, "Err", FIELD_STRING, OMIT, NULL),
+	ROW(session_log, id, "ID", FIELD_U64, 0),
+	ROW(session_log, stream, "Stream", FIELD_STRING, OMIT),
+	ROW(session_log, data, "Data", FIELD_STRING, OMIT),
+	ROW(session_log, end, "End", FIELD_BOOL, OMIT),
+	ROW(session_log, err, "Err", FIELD_STRING, OMIT),
 	{ 0 },
 };
 static const struct table log_table = {
@@ -69,12 +65,13 @@ static const struct table log_table = {
 
 /* NodeMessage is written when empty: "" says that the engine answers, absent says nothing. */
 static const struct field report_fields[] = {
-	F(session_report, statuses, "Statuses", FIELD_LIST, OMIT, &status_table),
-	F(session_report, description, "Description", FIELD_POINTER, OMIT, &node_description_table),
-	F(session_report, node_message, "NodeMessage", FIELD_STRING, 0, NULL),
-	F(session_report, log, "Log", FIELD_POINTER, OMIT, &log_table),
-	F(session_report, resync, "Resync", FIELD_BOOL, OMIT, NULL),
-	F(session_report, left, "Left", FIELD_BOOL, OMIT, NULL),
+	ROW_TABLE(session_report, statuses, "Statuses", FIELD_LIST, OMIT, &status_table),
+	ROW_TABLE(session_report, description, "Description", FIELD_POINTER, OMIT,
+		  &node_description_table),
+	ROW(session_report, node_message, "NodeMessage", FIELD_STRING, 0),
+	ROW_TABLE(session_report, log, "Log", FIELD_POINTER, OMIT, &log_table),
+	ROW(session_report, resync, "Resync", FIELD_BOOL, OMIT),
+	ROW(session_report, left, "Left", FIELD_BOOL, OMIT),
 	{ 0 },
 };
 const struct table session_report_table = {

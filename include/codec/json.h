@@ -79,6 +79,8 @@ void json_write_null(struct json_writer *w);
 void json_write_node(struct json_writer *w, const struct json *node);
 /* Text that is JSON already. */
 void json_write_raw(struct json_writer *w, struct slice text);
+/* Members of the open object that are JSON text already, joined by commas; may be empty. */
+void json_write_members(struct json_writer *w, struct slice members);
 /* One-call members of an object. */
 void json_put_str(struct json_writer *w, const char *key, const char *s);
 void json_put_slice(struct json_writer *w, const char *key, struct slice s);

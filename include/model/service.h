@@ -36,7 +36,8 @@ struct endpoint_spec {
 };
 
 struct health_config {
-	struct strings test;	/* {"NONE"}, {"CMD", ...}, {"CMD-SHELL", text}; empty: the image's */
+	/* {"NONE"}, {"CMD", ...}, {"CMD-SHELL", text}; empty: the image's */
+	struct strings test;
 	int64_t interval, timeout, start_period, start_interval;
 	int64_t retries;
 	struct slice extra;

@@ -22,7 +22,7 @@ enum field_kind {
 	FIELD_U64_OPT,	/* uint64_t *; NULL = absent */
 	FIELD_NANO,	/* int64_t in units of 10^-9: a JSON fraction */
 	FIELD_TIME,	/* int64_t Unix ns: RFC 3339 text */
-	FIELD_ENUM,	/* int: index into field.names */
+	FIELD_ENUM,	/* int: index into field.names; read in any case of letters */
 	FIELD_STRINGS,	/* struct strings */
 	FIELD_LABELS,	/* struct labels: an object of strings */
 	FIELD_STRUCT,	/* an inline struct (field.table) */
@@ -33,7 +33,8 @@ enum field_kind {
 };
 
 enum field_flags {
-	FIELD_OMIT_EMPTY = 1,	/* not written when zero, NULL or empty (Go's omitempty) */
+	FIELD_OMIT_EMPTY = 1,	/* not written when zero, NULL or empty (Go's omitempty); without
+				 * it only NULL strings, pointers and empty raw ones are left out */
 	FIELD_INTERNAL = 2,	/* in log, snapshot and to agents, never in API answers, ignored
 				 * when a client sends it */
 };
@@ -80,12 +81,19 @@ enum model_form {
 	MODEL_STORE,	/* with them: log, snapshot, agents */
 };
 
-enum { MODEL_LIST_MAX = 10000 };	/* elements in one list of one object */
+enum {
+	MODEL_LIST_MAX = 10000,		/* elements in one list of one object */
+	/* Levels of brackets in one raw field or in one struct's extras. What the API defines
+	 * has 5; with the 10 of our own types and those of the log's and the agents' messages
+	 * around them all stays within JSON_DEPTH_MAX, so what was taken can be read again. */
+	MODEL_RAW_DEPTH_MAX = 16,
+};
 
 /*
  * Fills *out (table->size bytes, zeroed by the callee) from a JSON object. JSON null counts as
- * absent. 0, or ERR_INVALID / ERR_LIMIT with msg naming the path ("TaskTemplate.Resources.
- * Limits.NanoCPUs: must be an integer"). Everything it points to lives in a.
+ * absent; names match in any case, exact ones first, as Go's decoder has it. 0, or ERR_INVALID /
+ * ERR_LIMIT with msg naming the path ("TaskTemplate.Resources.Limits.NanoCPUs: must be an
+ * integer", "EndpointSpec.Ports[1].Protocol: ..."). Everything it points to lives in a.
  */
 int model_decode(struct arena *a, const struct table *table, enum model_form form,
 		 const struct json *node, void *out, struct errmsg *msg);
@@ -96,7 +104,7 @@ void model_encode(struct json_writer *w, const struct table *table, enum model_f
 		  const void *in);
 /* A deep copy in a. */
 void *model_copy(struct arena *a, const struct table *table, const void *in);
-/* 1 if all fields (and extras) are equal, however they are stored. */
+/* 1 if all fields (and extras) are equal, however they are stored; NULL and "" are. */
 int model_equal(const struct table *table, const void *a, const void *b);
 
 /* The value of a label, or NULL. */

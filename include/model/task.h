@@ -60,7 +60,8 @@ struct task {
 	uint64_t spec_version;	/* internal: the service's when it was made */
 	const char *service_name;	/* internal */
 	struct list ports;	/* internal: struct port_config, host mode ones to publish */
-	int64_t start_after;	/* internal: Unix ns before which desired stays READY (restart delay) */
+	/* internal: Unix ns before which desired stays READY (restart delay) */
+	int64_t start_after;
 	int64_t running_at;	/* internal: Unix ns when it was first seen RUNNING, 0 = never */
 };
 
