@@ -34,7 +34,8 @@ void scene_drop_all(struct scene *sc, const char *service_id);
 /* Room for n more changes? If not, the service is looked at again. */
 int scene_room(struct scene *sc, uint32_t n);
 void scene_wake(struct scene *sc, int64_t at_ns);
-/* A slot is written to under scene_room only, and when it is not busy but by these. */
+/* A slot is written to under scene_room only, and when it is not busy but by these. A task that
+ * no node knows and that is not wanted any more leaves the state at once. */
 void slot_desire(struct scene *sc, struct slot *slot, const struct task *t, int desired);
 /* Every task of it: out of the state, or desired REMOVE when it may still run. */
 void slot_drop(struct scene *sc, struct slot *slot);

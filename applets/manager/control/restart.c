@@ -64,6 +64,12 @@ static int has_better(const struct scene *sc, const struct slot *slot, const str
 	return 0;
 }
 
+/* It was the replacement of a task that is wanted again. */
+static int is_overtaken(const struct scene *sc, const struct slot *slot, const struct task *t)
+{
+	return task_is_dirty(sc, t) && has_better(sc, slot, t);
+}
+
 static void replace(struct scene *sc, struct slot *slot, const struct task *t)
 {
 	enum node_fitness fitness = t->node_id ? node_fitness(sc->turn->state, t->node_id)
@@ -117,6 +123,12 @@ static void bury(struct scene *sc, struct slot *slot, const struct task *t)
 		slot_desire(sc, slot, t, t->desired_state);
 }
 
+static void stop(struct scene *sc, struct slot *slot, const struct task *t)
+{
+	if (scene_room(sc, 1))
+		slot_desire(sc, slot, t, TASK_SHUTDOWN);
+}
+
 void restart_slot(struct scene *sc, struct slot *slot)
 {
 	const struct task *newest = slot_active(slot);
@@ -134,8 +146,8 @@ void restart_slot(struct scene *sc, struct slot *slot)
 			bury(sc, slot, t);
 		else if (task_is_dead(t) || misplaced)
 			replace(sc, slot, t);
-		else if (t != newest && newest_runs && scene_room(sc, 1))
-			slot_desire(sc, slot, t, TASK_SHUTDOWN);
+		else if (t != newest ? newest_runs : is_overtaken(sc, slot, t))
+			stop(sc, slot, t);
 		else if (t->desired_state == TASK_READY)
 			promote(sc, slot, t);
 	}

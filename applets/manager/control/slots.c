@@ -135,6 +135,11 @@ void slot_desire(struct scene *sc, struct slot *slot, const struct task *t, int 
 {
 	struct task changed = *t;
 
+	slot->busy = 1;
+	if (desired > TASK_RUNNING && t->status.state < TASK_ASSIGNED) {
+		txn_remove(sc->turn->txn, OBJECT_TASK, t->meta.id, t->meta.version);
+		return;
+	}
 	changed.desired_state = desired;
 	if (desired > TASK_RUNNING && t->node_id && !task_is_dead(t) &&
 	    node_fitness(sc->turn->state, t->node_id) == NODE_GONE) {
@@ -142,7 +147,6 @@ void slot_desire(struct scene *sc, struct slot *slot, const struct task *t, int 
 		changed.status.state = TASK_ORPHANED;
 		changed.status.message = "Task belonged to a node that has been deleted";
 	}
-	slot->busy = 1;
 	txn_put(sc->turn->txn, OBJECT_TASK, &changed);
 }
 
