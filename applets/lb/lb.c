@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "applets/lb/lb.h"
@@ -46,7 +47,7 @@ static struct lb_backend *new_backend(const struct netmap_backend *from)
 {
 	struct lb_backend *b = mem_new(sizeof(*b));
 
-	strncpy(b->task, from->task, sizeof(b->task) - 1);
+	snprintf(b->task, sizeof(b->task), "%s", from->task);
 	b->address = from->address;
 	b->port = from->port;
 	return b;

@@ -58,7 +58,7 @@ static void open_port(struct lb_app *app, struct lb_port *p)
 		if (strncmp(p->error, why.text, sizeof(p->error) - 1) != 0)
 			log_printf(LOG_ERROR, "lb: port %u/%s: %s", p->published, protocol,
 				why.text);
-		strncpy(p->error, why.text, sizeof(p->error) - 1);
+		snprintf(p->error, sizeof(p->error), "%.*s", (int)sizeof(p->error) - 1, why.text);
 		loop_timer_set(&app->loop, &app->retry, loop_now_ms(&app->loop) + LB_RETRY_MS);
 		return;
 	}
