@@ -6,6 +6,7 @@
  * and synced once per turn of the loop, before it sleeps: that is the group commit.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -29,6 +30,7 @@ enum {
 	SYNCS_PER_TURN = 8,	/* then the sockets get their turn */
 	LB_RESTART_MS = 1000,
 	FLUSH_MS = 1000,	/* for the last replies, when the process ends */
+	LOCK_MS = 1000,		/* for the daemon before us to let go of the data folder */
 };
 
 enum who { MANAGER, WORKER };
@@ -445,6 +447,11 @@ static int open_node(struct daemon *d, struct errmsg *msg)
 	struct daemon_config *c = d->config;
 	int err = datadir_open(&d->dir, c->data_dir, msg);
 
+	/* A daemon that was killed just now may not be quite gone. */
+	for (int i = 0; err == ERR_LOCKED && i < LOCK_MS / 10; i++) {
+		(void)poll(NULL, 0, 10);
+		err = datadir_open(&d->dir, c->data_dir, msg);
+	}
 	if (err < 0)
 		return err;
 	if (c->create && daemon_node_exists(c->data_dir))
