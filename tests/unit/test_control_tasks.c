@@ -257,3 +257,47 @@ TEST(history)
 	CHECK_INT(w->state.objects[OBJECT_TASK].count, 5);
 	world_free(w);
 }
+
+TEST(a_delay_beyond_the_end_of_time)
+{
+	struct world *w = world_with_node();
+
+	world_create(w, "web", SERVICE(1, "a",
+		RESTART("\"Delay\":9223372036854775807"), ""), NULL);
+	world_end(w, 1, TASK_FAILED);
+	world_pass(w, 100000);
+	CHECK_STR(world_trace(w),
+		"0 t1 web.1 n1 running want running\n"
+		"0 t1 web.1 n1 failed want shutdown\n"
+		"0 t2 web.1 n1 ready want ready\n");
+	world_free(w);
+}
+
+TEST(drained_node_needs_no_delay)
+{
+	struct world *w = world_with_node();
+
+	world_create(w, "web", SERVICE(1, "a", "", ""), NULL);
+	world_node(w, "n2");
+	world_node_state(w, "n1", NODE_READY, AVAILABILITY_DRAIN);
+	CHECK_STR(world_trace(w),
+		"0 t1 web.1 n1 running want running\n"
+		"0 t1 web.1 n1 shutdown want shutdown\n"
+		"0 t2 web.1 n2 running want running\n");
+	world_free(w);
+}
+
+TEST(scale_down_keeps_what_runs)
+{
+	struct world *w = world_with_node();
+
+	world_create(w, "web", SERVICE(3, "a", "", ""), NULL);
+	world_end(w, 1, TASK_FAILED);
+	(void)world_trace(w);
+	world_scale(w, "web", 2);
+	world_pass(w, 10);
+	CHECK_STR(world_trace(w),
+		"0 t1 gone\n"
+		"0 t4 gone\n");
+	world_free(w);
+}

@@ -183,7 +183,8 @@ TEST(a_new_spec_takes_over_an_update_under_way)
 {
 	struct world *w = world_with(SERVICE(2, "a", "", ""));
 
-	world_update(w, "web", SERVICE(2, "b", "", UPDATE("\"Parallelism\":1,\"Delay\":" SECONDS(10))), NULL);
+	world_update(w, "web", SERVICE(2, "b", "", UPDATE("\"Parallelism\":1,\"Delay\":"
+		SECONDS(10))), NULL);
 	world_pass(w, 3);
 	world_update(w, "web", SERVICE(2, "c", "", UPDATE("\"Parallelism\":0")), NULL);
 	world_pass(w, 10);
@@ -203,7 +204,8 @@ TEST(a_new_leader_goes_on_with_it)
 {
 	struct world *w = world_with(SERVICE(2, "a", "", ""));
 
-	world_update(w, "web", SERVICE(2, "b", "", UPDATE("\"Parallelism\":1,\"Delay\":" SECONDS(10))), NULL);
+	world_update(w, "web", SERVICE(2, "b", "", UPDATE("\"Parallelism\":1,\"Delay\":"
+		SECONDS(10))), NULL);
 	world_new_leader(w);
 	world_pass(w, 9);
 	world_new_leader(w);

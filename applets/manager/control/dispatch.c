@@ -16,6 +16,8 @@ enum {
 	NETMAP_TEXT_MAX = 8 * 1024 * 1024,
 	/* What the agent can read: SESSION_TASKS_MAX tasks of some KiB, networks and netmap. */
 	ORDER_TEXT_MAX = JSON_TEXT_MAX,
+	/* Left to the rest of the step: its timer, snapshot and log lines. */
+	EFFECTS_SPARE = 64,
 };
 
 /* A task as the agent knows it. */
@@ -375,7 +377,7 @@ void dispatch_run(struct dispatch *d, const struct state *s, struct effects *fx)
 	if (d->netmap_stale)
 		derive_netmap(d, s);
 	for (struct map_entry *e = map_first(&d->sessions); e; e = map_next(e)) {
-		while (effects_room(fx) > 0 && run_session(d, e->value, s, fx))
+		while (effects_room(fx) > EFFECTS_SPARE && run_session(d, e->value, s, fx))
 			;
 	}
 }

@@ -51,6 +51,11 @@ int service_has_ingress(const struct service *service);
 /* The one ingress network, or NULL. */
 const struct network *ingress_network(const struct state *s);
 
+/* Users may ask for delays beyond the end of time, which is where the log's times end (2262). */
+#define AFTER_MAX_NS (INT64_C(36500) * 86400 * SECOND_NS)
+/* at_ns + ns, ns at most AFTER_MAX_NS; not negative. */
+int64_t time_after(int64_t at_ns, int64_t ns);
+
 enum node_fitness { NODE_FITS, NODE_DRAINED, NODE_LOST, NODE_GONE };
 /* Can tasks stay on this node: drained, down, or no node at all? */
 enum node_fitness node_fitness(const struct state *s, const char *node_id);

@@ -88,7 +88,8 @@ static void replace(struct scene *sc, struct slot *slot, const struct task *t)
 		return;
 	if (slot->node_id && fitness != NODE_FITS)
 		return;		/* a global task has no other node to go to */
-	slot_add(sc, slot, TASK_READY, now + (fitness == NODE_DRAINED ? 0 : restart_delay(t)));
+	slot_add(sc, slot, TASK_READY,
+		 time_after(now, fitness == NODE_DRAINED ? 0 : restart_delay(t)));
 }
 
 /* A predecessor that was told to stop has not stopped yet. */
@@ -106,11 +107,12 @@ static int must_wait(const struct scene *sc, const struct slot *slot)
 static void promote(struct scene *sc, struct slot *slot, const struct task *t)
 {
 	int64_t now = sc->turn->wall_ns;
+	int64_t at_last = time_after(t->start_after, STOP_WAIT_MAX_NS);
 
 	if (now < t->start_after)
 		scene_wake(sc, t->start_after);
-	else if (must_wait(sc, slot) && now < t->start_after + STOP_WAIT_MAX_NS)
-		scene_wake(sc, t->start_after + STOP_WAIT_MAX_NS);
+	else if (must_wait(sc, slot) && now < at_last)
+		scene_wake(sc, at_last);
 	else if (scene_room(sc, 1))
 		slot_desire(sc, slot, t, TASK_RUNNING);
 }

@@ -12,6 +12,13 @@ int scene_room(struct scene *sc, uint32_t n)
 	return 0;
 }
 
+int64_t time_after(int64_t at_ns, int64_t ns)
+{
+	if (ns > AFTER_MAX_NS)
+		ns = AFTER_MAX_NS;
+	return at_ns > INT64_MAX - ns ? INT64_MAX : at_ns + ns;
+}
+
 void scene_wake(struct scene *sc, int64_t at_ns)
 {
 	if (sc->wake_ns == 0 || at_ns < sc->wake_ns)

@@ -87,7 +87,8 @@ static int is_failure(const struct update *u, const struct task *t)
 	if (t->status.state != TASK_COMPLETE && t->status.state != TASK_FAILED &&
 	    t->status.state != TASK_REJECTED)
 		return 0;
-	return t->running_at == 0 || t->status.timestamp < t->running_at + u->config.monitor;
+	return t->running_at == 0 ||
+	       t->status.timestamp < time_after(t->running_at, u->config.monitor);
 }
 
 static int is_of_update(const struct update *u, const struct task *t)
@@ -112,6 +113,7 @@ static void count_failures(struct update *u, const struct slot *slot)
 static void count_slot(struct update *u, const struct slot *slot)
 {
 	const struct task *t = current_task(slot);
+	int64_t settled_at = time_after(t->running_at, u->config.delay);
 
 	count_failures(u, slot);
 	if (slot->busy) {
@@ -128,9 +130,9 @@ static void count_slot(struct update *u, const struct slot *slot)
 			return;		/* ended for good */
 		if (t->status.state != TASK_RUNNING || t->desired_state != TASK_RUNNING) {
 			u->in_flight++;
-		} else if (u->scene->turn->wall_ns < t->running_at + u->config.delay) {
+		} else if (u->scene->turn->wall_ns < settled_at) {
 			u->in_flight++;
-			scene_wake(u->scene, t->running_at + u->config.delay);
+			scene_wake(u->scene, settled_at);
 		}
 	}
 }
@@ -145,6 +147,8 @@ static struct update_config config_of(const struct service *service, int rollbac
 		config = *given;
 	if (config.monitor == 0)
 		config.monitor = UPDATE_MONITOR_DEFAULT;
+	if (config.max_failure_ratio > SECOND_NS)
+		config.max_failure_ratio = SECOND_NS;	/* 1, in units of 10^-9 */
 	return config;
 }
 
@@ -197,7 +201,7 @@ static void put_rollback(struct update *u)
 /* Too many failures? Then no more is replaced. */
 static int stop_on_failure(struct update *u)
 {
-	/* Both sides stay below 2^63: a ratio is at most 1, and no swarm has 2^32 tasks. */
+	/* Both sides stay below 2^63: a ratio is at most 10^9, a count below 2^32. */
 	if (u->failed == 0 || u->config.failure_action == FAILURE_CONTINUE ||
 	    (int64_t)u->failed * SECOND_NS <= u->config.max_failure_ratio * (int64_t)u->total)
 		return 0;
@@ -251,9 +255,9 @@ static void end_when_due(struct update *u)
 {
 	const struct update_config *config = &u->config;
 	struct service changed = *u->scene->service;
-	int64_t watch = config->delay >= config->monitor ? config->delay + SECOND_NS
+	int64_t watch = config->delay >= config->monitor ? time_after(config->delay, SECOND_NS)
 							 : config->monitor;
-	int64_t end = u->last_running + config->delay + watch;
+	int64_t end = time_after(time_after(u->last_running, config->delay), watch);
 
 	if (config->failure_action != FAILURE_CONTINUE && u->last_running &&
 	    u->scene->turn->wall_ns < end) {
