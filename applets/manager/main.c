@@ -22,7 +22,6 @@
 #include "io/clock.h"
 #include "io/datadir.h"
 #include "io/entropy.h"
-#include "io/log.h"
 #include "io/sock.h"
 
 enum {
@@ -245,23 +244,29 @@ static int new_node(struct arena *a, const struct start_options *o, struct manag
 	return err;
 }
 
-/* The daemon's own process: a session of its own, no terminal, its log in a file. */
+/* The daemon's own process: a session of its own, no terminal; what it and lb write to stderr
+ * goes to the log file, a failed assertion too. */
 static int run_detached(struct daemon_config *c)
 {
 	char path[FILE_PATH_MAX + 32];
 	struct errmsg msg = { { 0 } };
-	int null = open("/dev/null", O_RDWR);
+	int null, log;
 
 	(void)setsid();		/* fails only for a leader, which a forked child is not */
-	for (int fd = 0; null >= 0 && fd <= 2; fd++)
-		(void)dup2(null, fd);
-	if (null > 2)
-		close(null);
 	snprintf(path, sizeof(path), "%s/swarmbox.log", c->run_dir);
-	if (file_mkdirs(c->run_dir, 0755, &msg) < 0 || log_open(path, &msg) < 0) {
+	if (file_mkdirs(c->run_dir, 0755, &msg) < 0) {
 		(void)!write(c->ready_fd, msg.text, strlen(msg.text));
 		return 1;
 	}
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (log < 0 || null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0) {
+		errmsg_set(&msg, ERR_IO, "%s: %s", path, strerror(errno));
+		(void)!write(c->ready_fd, msg.text, strlen(msg.text));
+		return 1;
+	}
+	close(null);
+	close(log);
 	return daemon_run(c);
 }
 

@@ -502,6 +502,14 @@ static void take_turn(struct step *s)
 	txn_done(&txn);
 }
 
+static void follow_logs(struct step *s)
+{
+	struct api_turn turn;
+
+	api_turn_init(s, &turn, NULL);
+	api_follow(&s->m->api, &turn);
+}
+
 static void take_snapshot(struct step *s)
 {
 	struct manager *m = s->m;
@@ -557,6 +565,7 @@ void manager_step(struct manager *m, const struct event *ev, struct effects *fx)
 	take_turn(&s);
 	if (m->leave_deadline_ms == 0)
 		dispatch_run(&m->dispatch, &m->state, fx);
+	follow_logs(&s);
 	take_snapshot(&s);
 	set_timer(&s);
 }

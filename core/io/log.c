@@ -1,5 +1,3 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,29 +6,6 @@
 
 #include "io/clock.h"
 #include "io/log.h"
-
-/* One log per process: the only state of this layer that is not in a struct. */
-static int log_fd = STDERR_FILENO;
-static enum log_level log_most = LOG_INFO;
-
-int log_open(const char *path, struct errmsg *msg)
-{
-	int fd = STDERR_FILENO;
-
-	if (path)
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-	if (fd < 0)
-		return errmsg_set(msg, ERR_IO, "%s: %s", path, strerror(errno));
-	if (log_fd != STDERR_FILENO)
-		close(log_fd);
-	log_fd = fd;
-	return 0;
-}
-
-void log_limit(enum log_level level)
-{
-	log_most = level;
-}
 
 /* "2026-11-24T00:22:22.123Z info  "; returns its length. */
 static size_t write_head(char *out, size_t size, enum log_level level)
@@ -51,8 +26,6 @@ void log_write(enum log_level level, struct slice text)
 	char line[LOG_LINE_MAX];
 	size_t n, room;
 
-	if (level > log_most)
-		return;
 	n = write_head(line, sizeof(line), level);
 	room = sizeof(line) - n - 1;
 	for (size_t i = 0; i < text.len && i < room; i++) {
@@ -62,7 +35,7 @@ void log_write(enum log_level level, struct slice text)
 	}
 	line[n++] = '\n';
 	/* One write, so that the lines of two processes do not mix; a full disk loses it. */
-	if (write(log_fd, line, n) < 0)
+	if (write(STDERR_FILENO, line, n) < 0)
 		return;
 }
 
@@ -71,8 +44,6 @@ void log_printf(enum log_level level, const char *format, ...)
 	char text[LOG_LINE_MAX];
 	va_list args;
 
-	if (level > log_most)
-		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);

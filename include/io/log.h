@@ -1,4 +1,4 @@
-/* log.h - one line per event, to stderr or a file. I/O.
+/* log.h - one line per event, to stderr. I/O.
  *
  *	2026-11-24T00:22:22.123Z info  text
  *
@@ -7,17 +7,11 @@
  */
 #ifndef SB_IO_LOG_H
 #define SB_IO_LOG_H
-#include "base/err.h"
 #include "base/slice.h"
 #include "base/step.h"
 
 enum { LOG_LINE_MAX = 2048 };	/* one line, longer ones are cut: an errmsg and its surroundings */
 
-/* Appends to path from now on (created with mode 0640); NULL = stderr, as at the start.
- * 0, or ERR_IO with msg (then all stays as it was). */
-int log_open(const char *path, struct errmsg *msg);
-/* Drops what is less urgent than level; LOG_INFO at the start. */
-void log_limit(enum log_level level);
 void log_write(enum log_level level, struct slice text);
 /* printf rules. */
 void log_printf(enum log_level level, const char *format, ...)

@@ -56,6 +56,8 @@ enum api_outcome api_request(struct api *api, struct api_turn *turn, const struc
 void api_gone(struct api *api, struct api_turn *turn, uint64_t request);
 /* A piece of a task's log came from session. */
 void api_log(struct api *api, struct api_turn *turn, const struct session_log *log);
+/* After a step: new tasks of services whose logs are followed join their streams. */
+void api_follow(struct api *api, struct api_turn *turn);
 /* The session that logs came from ended. */
 void api_session_down(struct api *api, struct api_turn *turn, uint64_t session);
 /* Replies with Docker's error for a transaction that was refused when it was applied. */

@@ -21,6 +21,9 @@ enum frame_kind { FRAME_STDOUT = 1, FRAME_STDERR = 2, FRAME_ERROR = 3 };
 struct stream {
 	uint64_t request;
 	uint32_t open;		/* parts that have not ended */
+	struct map seen;	/* ids of the tasks that have or had a part */
+	char service_id[ID_LEN + 1];	/* whose new tasks are followed; "" for a task's log */
+	int stdout_too, stderr_too;
 	int timestamps, details, follow;
 	int raw;		/* the tasks have a TTY: bytes without frames */
 	int wrote;		/* anything yet */
@@ -47,12 +50,19 @@ static void part_free(struct part *p)
 	mem_free(p);
 }
 
+static void stream_free(struct stream *s)
+{
+	if (s)
+		map_done(&s->seen);
+	mem_free(s);
+}
+
 void logs_done(struct api *api)
 {
 	for (struct map_entry *e = map_first(&api->log_parts); e; e = map_next(e))
 		part_free(e->value);
 	for (struct map_entry *e = map_first(&api->log_streams); e; e = map_next(e))
-		mem_free(e->value);
+		stream_free(e->value);
 }
 
 /* ---- what goes to the client ---- */
@@ -154,7 +164,7 @@ static void end_stream(struct api *api, struct api_turn *turn, struct stream *s)
 	send_chunk(turn->fx, s, buf_slice(&out), 0);
 	buf_done(&out);
 	map_remove(&api->log_streams, number_key(s->request, key));
-	mem_free(s);
+	stream_free(s);
 }
 
 static void end_part(struct api *api, struct api_turn *turn, struct part *p, const char *why)
@@ -166,8 +176,10 @@ static void end_part(struct api *api, struct api_turn *turn, struct part *p, con
 		errmsg_set(&s->why, ERR_UNAVAILABLE, "%s", why);
 	map_remove(&api->log_parts, number_key(p->id, key));
 	part_free(p);
-	/* One that follows stays open until its client goes, as Docker's does. */
-	if (--s->open == 0 && (!s->follow || (!s->wrote && *s->why.text)))
+	s->open--;
+	/* One that follows stays open until its client goes, as Docker's does, but for a task's
+	 * that never began. */
+	if (s->open == 0 && (!s->follow || (!*s->service_id && !s->wrote && *s->why.text)))
 		end_stream(api, turn, s);
 }
 
@@ -199,9 +211,9 @@ void api_session_down(struct api *api, struct api_turn *turn, uint64_t session)
 
 /* ---- what goes to the nodes ---- */
 
-static void send_order(struct effects *fx, uint64_t session, const struct session_logs *logs)
+static void send_order(struct effects *fx, uint64_t session, struct session_logs *logs)
 {
-	struct session_order order = { .logs = (struct session_logs *)(uintptr_t)logs };
+	struct session_order order = { .logs = logs };
 	struct json_writer w;
 	struct buf text;
 
@@ -230,7 +242,7 @@ void api_gone(struct api *api, struct api_turn *turn, uint64_t request)
 		map_remove(&api->log_parts, e->key);
 		part_free(p);
 	}
-	mem_free(s);
+	stream_free(s);
 }
 
 /* ---- beginning ---- */
@@ -241,25 +253,13 @@ struct sources {
 	uint32_t count;
 };
 
-static int has_log(const struct call *c, const struct task *t)
+static int has_log(const struct api_turn *turn, const struct task *t)
 {
 	const struct container_status *status = t->status.container_status;
 
 	return t->status.state >= TASK_STARTING && status && status->container_id &&
 	       *status->container_id && t->node_id &&
-	       dispatch_session(c->turn->dispatch, t->node_id);
-}
-
-static struct session_logs order_of(struct call *c)
-{
-	const char *tail = query_text(c, "tail"), *since = query_text(c, "since");
-
-	return (struct session_logs){
-		.stdout_too = http_query_bool(c->query, "stdout"),
-		.stderr_too = http_query_bool(c->query, "stderr"),
-		.follow = http_query_bool(c->query, "follow"),
-		.since = *since ? since : NULL, .tail = *tail ? tail : "all",
-	};
+	       dispatch_session(turn->dispatch, t->node_id);
 }
 
 static char *heap_text(const char *text)
@@ -270,50 +270,74 @@ static char *heap_text(const char *text)
 	return copy;
 }
 
-static void begin_part(struct call *c, struct stream *s, const struct task *t,
-		       struct session_logs order)
+/* since, tail: NULL for all there is. */
+static void begin_part(struct api *api, struct api_turn *turn, struct stream *s,
+		       const struct task *t, const char *since, const char *tail)
 {
 	struct part *p = mem_new(sizeof(*p));
 	char key[8];
 
-	p->id = ++c->api->log_last;
-	p->session = dispatch_session(c->turn->dispatch, t->node_id);
+	p->id = ++api->log_last;
+	p->session = dispatch_session(turn->dispatch, t->node_id);
 	p->stream = s;
-	p->details = heap_text(arena_printf(c->turn->arena,
+	p->details = heap_text(arena_printf(turn->arena,
 		"com.docker.swarm.node.id=%s,com.docker.swarm.service.id=%s,"
 		"com.docker.swarm.task.id=%s ", t->node_id, t->service_id ? t->service_id : "",
 		t->meta.id));
-	map_set(&c->api->log_parts, number_key(p->id, key), p);
+	map_set(&api->log_parts, number_key(p->id, key), p);
+	map_set(&s->seen, slice_of(t->meta.id), NULL);
 	s->open++;
-	order.id = p->id;
-	order.task_id = t->meta.id;
-	send_order(c->turn->fx, p->session, &order);
+	send_order(turn->fx, p->session, &(struct session_logs){
+		.id = p->id, .task_id = t->meta.id, .stdout_too = s->stdout_too,
+		.stderr_too = s->stderr_too, .follow = s->follow, .since = since, .tail = tail,
+	});
 }
 
-static enum api_outcome begin(struct call *c, const struct sources *from, int raw)
+static struct stream *begin_stream(struct call *c, int raw)
 {
-	struct session_logs order = order_of(c);
-	struct stream *s;
+	struct stream *s = mem_new(sizeof(*s));
 	struct effect *x;
 	char key[8];
 
-	if (!order.stdout_too && !order.stderr_too)
-		return fail(c, 500, "Bad parameters: you must choose at least one stream");
-	if (c->api->log_streams.count >= STREAMS_MAX)
-		return fail(c, 503, "%d log streams are open: end one first", STREAMS_MAX);
-	s = mem_new(sizeof(*s));
 	s->request = c->ev->id;
+	map_init(&s->seen);
+	s->stdout_too = http_query_bool(c->query, "stdout");
+	s->stderr_too = http_query_bool(c->query, "stderr");
 	s->timestamps = http_query_bool(c->query, "timestamps");
 	s->details = http_query_bool(c->query, "details");
-	s->follow = order.follow;
+	s->follow = http_query_bool(c->query, "follow");
 	s->raw = raw;
 	map_set(&c->api->log_streams, number_key(s->request, key), s);
 	x = effects_add(c->turn->fx, EFFECT_REPLY, c->ev->id);
 	x->status = 200;
 	x->text = SLICE("application/vnd.docker.raw-stream");
 	x->more = 1;
+	return s;
+}
+
+/* Docker sends an empty value for what was not asked. */
+static const char *query_or_null(struct call *c, const char *name)
+{
+	const char *text = query_text(c, name);
+
+	return *text ? text : NULL;
+}
+
+/* service_id: whose new tasks are to be followed, or "". */
+static enum api_outcome begin(struct call *c, const struct sources *from, const char *service_id,
+			      int raw)
+{
+	const char *since = query_or_null(c, "since"), *tail = query_or_null(c, "tail");
+	struct stream *s;
+
+	if (!http_query_bool(c->query, "stdout") && !http_query_bool(c->query, "stderr"))
+		return fail(c, 500, "Bad parameters: you must choose at least one stream");
+	if (c->api->log_streams.count >= STREAMS_MAX)
+		return fail(c, 503, "%d log streams are open: end one first", STREAMS_MAX);
+	s = begin_stream(c, raw);
+	memcpy(s->service_id, service_id, strlen(service_id) + 1);
 	for (uint32_t i = 0; i < from->count; i++)
-		begin_part(c, s, from->tasks[i], order);
+		begin_part(c->api, c->turn, s, from->tasks[i], since, tail);
 	if (from->count == 0 && !s->follow)
 		end_stream(c->api, c->turn, s);
 	return API_REPLIED;
@@ -334,14 +358,14 @@ enum api_outcome service_logs(struct call *c)
 		return API_REPLIED;
 	for (const struct task *t = state_service_tasks(c->turn->state, s->meta.id, &it); t;
 	     t = state_tasks_next(&it)) {
-		if (!has_log(c, t))
+		if (!has_log(c->turn, t))
 			continue;
 		if (from.count == PARTS_MAX)
 			return fail(c, 503, "service %s has more than %d tasks with logs: ask for "
 				    "those of a task", s->spec.name, PARTS_MAX);
 		from.tasks[from.count++] = t;
 	}
-	return begin(c, &from, has_tty(&s->spec.task_template));
+	return begin(c, &from, s->meta.id, has_tty(&s->spec.task_template));
 }
 
 enum api_outcome task_logs(struct call *c)
@@ -351,7 +375,46 @@ enum api_outcome task_logs(struct call *c)
 
 	if (!t)
 		return API_REPLIED;
-	if (has_log(c, t))
+	if (has_log(c->turn, t))
 		from.tasks[from.count++] = t;
-	return begin(c, &from, has_tty(&t->spec));
+	return begin(c, &from, "", has_tty(&t->spec));
+}
+
+/* ---- following ---- */
+
+/* What is gone from the swarm is not remembered, so that a stream may go on for ever. */
+static void forget_removed(const struct state *state, struct stream *s)
+{
+	struct map_entry *next;
+
+	for (struct map_entry *e = map_first(&s->seen); e; e = next) {
+		next = map_next(e);
+		if (!state_task(state, e->key.data))
+			map_remove(&s->seen, e->key);
+	}
+}
+
+static void follow(struct api *api, struct api_turn *turn, struct stream *s)
+{
+	struct state_tasks it;
+
+	for (const struct task *t = state_service_tasks(turn->state, s->service_id, &it); t;
+	     t = state_tasks_next(&it)) {
+		if (s->seen.count >= PARTS_MAX)
+			forget_removed(turn->state, s);
+		if (s->seen.count >= PARTS_MAX || effects_room(turn->fx) < EFFECTS_MAX / 4)
+			return;
+		if (has_log(turn, t) && !map_find(&s->seen, slice_of(t->meta.id)))
+			begin_part(api, turn, s, t, NULL, NULL);
+	}
+}
+
+void api_follow(struct api *api, struct api_turn *turn)
+{
+	for (struct map_entry *e = map_first(&api->log_streams); e; e = map_next(e)) {
+		struct stream *s = e->value;
+
+		if (s->follow && *s->service_id)
+			follow(api, turn, s);
+	}
 }

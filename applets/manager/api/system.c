@@ -54,38 +54,54 @@ static const char *go_architecture(const char *machine)
 	return machine;
 }
 
+/* The docker command shows the members of Details of the component named Engine. */
+static void write_engine(struct json_writer *w, const struct node_description *d,
+			 const char *version, const char *minimum)
+{
+	json_open_object(w);
+	json_put_str(w, "Name", "Engine");
+	json_put_str(w, "Version", text_or(d->engine.engine_version, "unknown"));
+	json_write_key(w, "Details");
+	json_open_object(w);
+	json_put_str(w, "ApiVersion", version);
+	json_put_str(w, "MinAPIVersion", minimum);
+	json_put_str(w, "Os", "linux");
+	json_put_str(w, "Arch", go_architecture(text_or(d->platform.architecture, "")));
+	json_put_str(w, "Experimental", "false");
+	json_close_object(w);
+	json_close_object(w);
+}
+
 enum api_outcome system_version(struct call *c)
 {
 	const struct node_description *d = &this_node(c)->description;
-	const char *engine = text_or(d->engine.engine_version, "unknown");
 	char version[16], minimum[16];
+	struct json_writer *w;
 	struct body b;
 
 	snprintf(version, sizeof(version), "%d.%d", API_VERSION_MAJOR, API_VERSION_MINOR);
 	snprintf(minimum, sizeof(minimum), "%d.%d", API_VERSION_MAJOR, API_VERSION_MINOR_MIN);
 	body_begin(&b);
-	json_open_object(&b.w);
-	json_write_key(&b.w, "Platform");
-	json_open_object(&b.w);
-	json_put_str(&b.w, "Name", "swarmbox");
-	json_close_object(&b.w);
-	json_write_key(&b.w, "Components");
-	json_open_array(&b.w);
-	json_open_object(&b.w);
-	json_put_str(&b.w, "Name", "swarmbox");
-	json_put_str(&b.w, "Version", SB_VERSION);
-	json_close_object(&b.w);
-	json_open_object(&b.w);
-	json_put_str(&b.w, "Name", "Engine");
-	json_put_str(&b.w, "Version", engine);
-	json_close_object(&b.w);
-	json_close_array(&b.w);
-	json_put_str(&b.w, "Version", SB_VERSION);
-	json_put_str(&b.w, "ApiVersion", version);
-	json_put_str(&b.w, "MinAPIVersion", minimum);
-	json_put_str(&b.w, "Os", "linux");
-	json_put_str(&b.w, "Arch", go_architecture(text_or(d->platform.architecture, "")));
-	json_close_object(&b.w);
+	w = &b.w;
+	json_open_object(w);
+	json_write_key(w, "Platform");
+	json_open_object(w);
+	json_put_str(w, "Name", "swarmbox");
+	json_close_object(w);
+	json_write_key(w, "Components");
+	json_open_array(w);
+	write_engine(w, d, version, minimum);
+	json_open_object(w);
+	json_put_str(w, "Name", "swarmbox");
+	json_put_str(w, "Version", SB_VERSION);
+	json_close_object(w);
+	json_close_array(w);
+	json_put_str(w, "Version", SB_VERSION);
+	json_put_str(w, "ApiVersion", version);
+	json_put_str(w, "MinAPIVersion", minimum);
+	json_put_str(w, "Os", "linux");
+	json_put_str(w, "Arch", go_architecture(text_or(d->platform.architecture, "")));
+	json_close_object(w);
 	return body_send(c, 200, &b);
 }
 
