@@ -125,7 +125,7 @@ TEST(timestamps)
 	begin();
 	api_fake_call(&fake, "GET", "/tasks/t1/logs?stdout=1&timestamps=1", NULL);
 	CHECK(!order(0).stderr_too);
-	CHECK_STR(order(0).tail, "all");
+	CHECK(!order(0).tail);
 	CHECK(!order(0).since);
 	chunk = report(order(0).id, "stdout", STAMP " a b\nrest of a long line\n", NULL);
 	rest = chunk->body;
@@ -208,6 +208,31 @@ TEST(follow_stays_open)
 	CHECK(report(one, "stdout", STAMP " x\n", NULL));
 	CHECK(!report(one, NULL, NULL, NULL));
 	CHECK_INT(fake.api.log_streams.count, 1);
+	api_fake_done(&fake);
+}
+
+TEST(new_tasks_are_followed)
+{
+	struct api_turn turn;
+	uint64_t new;
+
+	begin();
+	api_fake_call(&fake, "GET", "/services/web/logs?stdout=1&follow=1&tail=0&since=9", NULL);
+	turn = api_fake_turn(&fake);
+	api_follow(&fake.api, &turn);
+	CHECK_INT(fake.fx.count, 0);
+	put_task("t4", "starting");
+	turn = api_fake_turn(&fake);
+	api_follow(&fake.api, &turn);
+	CHECK_INT(fake.fx.count, 1);
+	CHECK_STR(order(0).task_id, "t4");
+	CHECK(order(0).follow && order(0).stdout_too && !order(0).tail && !order(0).since);
+	new = order(0).id;
+	CHECK(report(new, "stdout", STAMP " x\n", NULL));
+	CHECK(!report(new, NULL, NULL, NULL));
+	turn = api_fake_turn(&fake);
+	api_follow(&fake.api, &turn);
+	CHECK_INT(fake.fx.count, 0);
 	api_fake_done(&fake);
 }
 
