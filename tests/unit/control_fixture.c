@@ -170,7 +170,9 @@ static int turn(struct world *w)
 	control_run(&w->control, &t);
 	w->next_ns = t.next_ns;
 	changed = txn.count > 0;
-	if (changed && apply(w, &txn) < 0)
+	if (changed && w->refuse && rng_chance(&w->rng, 1, w->refuse))
+		control_refused(&w->control, &w->state);
+	else if (changed && apply(w, &txn) < 0)
 		control_refused(&w->control, &w->state);
 	txn_done(&txn);
 	return changed;

@@ -31,7 +31,8 @@ struct world {
 	int64_t start_ns, now_ns, next_ns;
 	uint64_t index;
 	int quiet;		/* no trace */
-	int agents_stop;	/* agents do what they are told only to start */
+	unsigned refuse;	/* one in so many transactions is refused; 0 = none */
+	int agents_stop;	/* agents do what they are told, but for stops */
 	struct map lines;	/* service id -> last line of its update (char *) */
 	struct world_task tasks[WORLD_TASKS_MAX];
 	uint32_t task_count;

@@ -290,6 +290,7 @@ static void random_run(uint64_t seed)
 
 	mirror_init(&m);
 	w->quiet = 1;
+	w->refuse = 5;
 	world_node(w, "n1");
 	world_node(w, "n2");
 	world_network(w, "net", NULL, 0);

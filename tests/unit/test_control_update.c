@@ -265,3 +265,33 @@ TEST(an_update_revives_what_had_ended_for_good)
 		"15 web completed: update completed\n");
 	world_free(w);
 }
+
+TEST(a_rollback_that_fails_is_not_rolled_back_again)
+{
+	struct world *w = world_with(SERVICE(2, "a", "", ""));
+
+	w->quiet = 1;
+	world_update(w, "web", SERVICE(2, "crash", "", UPDATE("\"Parallelism\":1")), NULL);
+	world_update(w, "web", SERVICE(2, "bad", "", UPDATE("\"Parallelism\":1,"
+		"\"FailureAction\":\"rollback\"")), NULL);
+	w->quiet = 0;
+	CHECK_INT(world_service(w, "web")->update_status->state, UPDATE_ROLLBACK_PAUSED);
+	CHECK(!world_service(w, "web")->previous_spec);
+	world_free(w);
+}
+
+TEST(no_way_back_is_a_pause)
+{
+	struct world *w = world_with(SERVICE(1, "a", "",
+		PORTS("{\"TargetPort\":80,\"PublishedPort\":8080}")));
+
+	w->quiet = 1;
+	world_update(w, "web", SERVICE(1, "b", "", UPDATE("\"Parallelism\":1,"
+		"\"FailureAction\":\"rollback\"")), NULL);
+	CHECK_INT(world_create(w, "other", SERVICE(0, "a", "",
+		PORTS("{\"TargetPort\":80,\"PublishedPort\":8080}")), NULL), 0);
+	world_end(w, 2, TASK_FAILED);
+	CHECK_INT(world_service(w, "web")->update_status->state, UPDATE_PAUSED);
+	CHECK(world_service(w, "web")->previous_spec);
+	world_free(w);
+}
