@@ -204,6 +204,29 @@ TEST(many_tasks_come_in_pieces)
 	world_free(w);
 }
 
+TEST(a_network_left_and_used_again_in_one_message)
+{
+	struct world *w = world_new(1);
+	struct mirror m;
+
+	mirror_init(&m);
+	world_node(w, "n1");
+	world_network(w, "net", NULL, 0);
+	dispatch_up(&w->dispatch, 7, "n1");
+	world_create(w, "s0", SERVICE(1, "a", NET, ""), NULL);
+	run(w, 7, &m);
+	for (int i = 0; i < 20; i++) {
+		world_remove(w, i % 2 ? "s1" : "s0");
+		world_create(w, i % 2 ? "s0" : "s1", SERVICE(1, "a", NET, ""), NULL);
+		run(w, 7, &m);
+		check_mirror(w, "n1", &m);
+		CHECK_INT(m.last.networks.count, 0);
+		CHECK_INT(m.last.networks_removed.count, 0);
+	}
+	mirror_done(&m);
+	world_free(w);
+}
+
 /* ---- random events ---- */
 
 static void check_service(struct world *w, const char *name)

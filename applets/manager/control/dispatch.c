@@ -200,7 +200,7 @@ static void use_network(struct message *m, struct told *told, const char *id)
 
 	if (!n)
 		return;		/* its task is dead: the network went before */
-	if (uses == 0)
+	if (!map_find(&m->session->networks, slice_of(id)))
 		m->networks[m->assign.networks.count++] = *n;
 	map_set(&m->session->networks, slice_of(id), (void *)(uses + 1));
 	told->networks = strings_with(&told->arena, &told->networks,
@@ -212,16 +212,29 @@ static void add_id(struct message *m, struct strings *list, const char *id)
 	list->items[list->count++] = arena_str(m->arena, slice_of(id));
 }
 
-static void drop_network(struct message *m, const char *id)
+static void drop_network(struct session *s, const char *id)
 {
-	uintptr_t uses = uses_of(m->session, id);
+	uintptr_t uses = uses_of(s, id);
 
-	if (uses > 1) {
-		map_set(&m->session->networks, slice_of(id), (void *)(uses - 1));
-	} else if (uses == 1) {
-		map_remove(&m->session->networks, slice_of(id));
-		add_id(m, &m->assign.networks_removed, id);
+	if (uses)
+		map_set(&s->networks, slice_of(id), (void *)(uses - 1));
+}
+
+/* Only at the end: a task of the same message may use what another one has left. */
+static void fill_networks_removed(struct message *m)
+{
+	struct session *s = m->session;
+	struct map_entry *next;
+
+	for (struct map_entry *e = map_first(&s->networks); e; e = next) {
+		next = map_next(e);
+		if (e->value && !map_find(&s->lost_networks, e->key))
+			continue;
+		add_id(m, &m->assign.networks_removed, e->key.data);
+		map_remove(&s->networks, e->key);
 	}
+	map_done(&s->lost_networks);
+	map_init(&s->lost_networks);
 }
 
 static void tell_task(struct message *m, const struct task *t)
@@ -252,7 +265,7 @@ static void tell_removed(struct message *m, const char *id)
 		return;
 	add_id(m, &m->assign.removed, id);
 	for (uint32_t i = 0; i < told->networks.count; i++)
-		drop_network(m, told->networks.items[i]);
+		drop_network(m->session, told->networks.items[i]);
 	told_free(told);
 }
 
@@ -274,12 +287,7 @@ static void fill_tasks(struct message *m)
 			tell_removed(m, e->key.data);
 		map_remove(&s->dirty, e->key);
 	}
-	for (struct map_entry *e = map_first(&s->lost_networks); e; e = next) {
-		next = map_next(e);
-		while (uses_of(s, e->key.data))
-			drop_network(m, e->key.data);
-		map_remove(&s->lost_networks, e->key);
-	}
+	fill_networks_removed(m);
 }
 
 static void begin_complete(struct message *m)
