@@ -120,6 +120,7 @@ void lb_update(struct lb *lb, const struct netmap *map)
 			*at = p;
 		}
 		(*at)->wanted = 1;
+		snprintf((*at)->service, sizeof((*at)->service), "%s", from->service);
 		update_backends(*at, from);
 	}
 	for (struct lb_port *p = lb->ports; p; p = p->next)
@@ -232,6 +233,7 @@ void lb_status(const struct lb *lb, struct buf *out)
 		json_open_object(&w);
 		json_put_str(&w, "protocol", p->protocol == NETMAP_TCP ? "tcp" : "udp");
 		json_put_u64(&w, "published", p->published);
+		json_put_str(&w, "service", p->service);
 		if (p->error[0])
 			json_put_str(&w, "error", p->error);
 		json_close_object(&w);

@@ -38,6 +38,7 @@ struct lb_port {
 	struct lb_port *next;
 	enum netmap_protocol protocol;	/* read, as all of these */
 	uint16_t published;
+	char service[NAME_MAX_LEN + 1];
 	int wanted;			/* in the map */
 	struct lb_backend **backends;	/* in the map's order */
 	uint32_t backend_count;

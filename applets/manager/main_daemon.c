@@ -69,6 +69,7 @@ struct daemon {
 	struct loop_timer sync_timer;	/* more to sync than one turn may */
 	struct loop_child lb;
 	struct loop_timer lb_timer;
+	struct file_watch lb_status;
 	struct server_handler server_handler;
 	struct engine_handler engine_handler;
 };
@@ -404,6 +405,23 @@ static void on_lb_exit(struct loop_child *c, int status)
 	loop_timer_set(&d->loop, &d->lb_timer, loop_now_ms(&d->loop) + LB_RESTART_MS);
 }
 
+/* lb has said which ports it serves. */
+static void on_lb_status(struct file_watch *w)
+{
+	struct daemon *d = w->context;
+	struct event ev = { .kind = EVENT_PORTS_STATUS };
+	char path[FILE_PATH_MAX + 64];
+	struct buf text;
+
+	snprintf(path, sizeof(path), "%s/netmap.json.status", d->config->run_dir);
+	buf_init(&text, LB_NETMAP_MAX);
+	if (file_read(path, LB_NETMAP_MAX, &text, NULL) == 0) {
+		ev.body = buf_slice(&text);
+		deliver(d, WORKER, &ev);
+	}
+	buf_done(&text);
+}
+
 static void on_lb_timer(struct loop_timer *t)
 {
 	start_lb(t->context);
@@ -487,6 +505,13 @@ static int open_sockets(struct daemon *d, struct errmsg *msg)
 		"Api-Version: 1.41\r\nDocker-Experimental: false\r\nOstype: linux\r\n"
 		"Server: Docker/swarmbox-" SB_VERSION " (linux)\r\n";
 
+	char path[FILE_PATH_MAX + 64];
+
+	d->lb_status.call = on_lb_status;
+	d->lb_status.context = d;
+	snprintf(path, sizeof(path), "%s/netmap.json.status", d->config->run_dir);
+	if (file_watch_start(&d->lb_status, &d->loop, path, msg) < 0)
+		return ERR_IO;
 	d->server_handler = (struct server_handler){ d, manager_serves, on_request, on_gone };
 	d->engine_handler = (struct engine_handler){ d, on_engine_reply, on_engine_data };
 	server_init(&d->server, &d->loop, &d->server_handler, slice_of(headers),
@@ -508,6 +533,7 @@ static void begin(struct daemon *d)
 	enqueue(d, MANAGER, &up);
 	enqueue(d, WORKER, &up);
 	drain(d);
+	on_lb_status(&d->lb_status);	/* of an lb that outlived the daemon before us */
 	start_lb(d);
 }
 

@@ -126,6 +126,11 @@ int manager_is_ready(const struct manager *m)
 	       state_node(&m->state, m->config->node_id) && !m->disk_error;
 }
 
+const struct state *manager_state(const struct manager *m)
+{
+	return &m->state;
+}
+
 int manager_serves(struct slice method, struct slice target)
 {
 	return api_serves(method, target);
@@ -465,7 +470,7 @@ static void take_event(struct step *s)
 		break;
 	case EVENT_ENGINE_REPLY:
 	case EVENT_ENGINE_DATA:
-	case EVENT_CHILD_EXITED:
+	case EVENT_PORTS_STATUS:
 		break;		/* the worker's */
 	}
 }
@@ -513,6 +518,8 @@ static void follow_logs(struct step *s)
 static void take_snapshot(struct step *s)
 {
 	struct manager *m = s->m;
+	uint32_t entries = m->config->snapshot_entries ? m->config->snapshot_entries
+						       : MANAGER_LOG_ENTRIES_MAX;
 	struct raft_snapshot meta;
 	struct effect *x;
 	struct buf text;
@@ -520,7 +527,7 @@ static void take_snapshot(struct step *s)
 	if (m->snapshot_index || m->disk_error || m->raft.commit == m->raft.snapshot_index)
 		return;
 	if (m->raft.tail_bytes < MANAGER_LOG_BYTES_MAX &&
-	    raft_tail_count(&m->raft) < MANAGER_LOG_ENTRIES_MAX)
+	    raft_tail_count(&m->raft) < entries)
 		return;
 	assert(m->state.applied == m->raft.commit);
 	raft_snapshot_meta(&m->raft, &meta);

@@ -27,6 +27,7 @@ struct manager_config {		/* all borrowed for the manager's life */
 	const char *default_addr_pool;	/* "10.0.0.0/8": for a new swarm only */
 	const char *engine_socket;	/* for /info: where the local engine is */
 	const char *data_dir;		/* for /info */
+	uint32_t snapshot_entries;	/* a snapshot after so many; 0: MANAGER_LOG_ENTRIES_MAX */
 };
 
 struct manager;
@@ -49,6 +50,8 @@ void manager_step(struct manager *m, const struct event *ev, struct effects *fx)
 
 /* 1 when API requests are answered from a recovered, leading state. */
 int manager_is_ready(const struct manager *m);
+/* What is applied; for tests/sim, which compares it. Borrowed until the next step. */
+const struct state *manager_state(const struct manager *m);
 /*
  * 1 when the API answers this request itself, so its body must be collected; 0 when it goes to
  * the engine unread, without a step.

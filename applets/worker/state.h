@@ -156,6 +156,9 @@ struct worker {
 	uint64_t session, version, generation;
 	int settled;			/* all that is assigned is known */
 	int leaving, left;
+	/* published ports that lb cannot serve on this node */
+	struct map ports_errors;	/* service name -> why, in ports_arena */
+	struct arena ports_arena;
 	/* what there is */
 	struct map tasks, networks;
 	struct map logs;		/* by id, 8 bytes big-endian */
@@ -237,6 +240,13 @@ void wreport_log(struct worker *w, const struct session_log *log);
 void wreport_flush(struct worker *w);
 /* Sends all, whatever the time. */
 void wreport_all(struct worker *w);
+
+/* ---- wports.c: published ports that lb cannot serve here ---- */
+
+/* lb's status file (lb_status in applets/lb/lb.h); what does not parse counts as no error. */
+void wports_status(struct worker *w, struct slice status);
+/* Why a port of the task's service is not served, or NULL. */
+const char *wports_error(const struct worker *w, const struct wtask *t);
 
 /* ---- wlog.c: log streams ---- */
 

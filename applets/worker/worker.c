@@ -11,6 +11,8 @@ struct worker *worker_new(const struct worker_config *config, uint64_t seed)
 	rng_init(&w->rng, seed);
 	lines_init(&w->events);
 	arena_init(&w->description_arena);
+	arena_init(&w->ports_arena);
+	map_init(&w->ports_errors);
 	map_init(&w->tasks);
 	map_init(&w->networks);
 	map_init(&w->logs);
@@ -31,6 +33,8 @@ void worker_free(struct worker *w)
 	map_done(&w->networks);
 	map_done(&w->logs);
 	arena_done(&w->description_arena);
+	map_done(&w->ports_errors);
+	arena_done(&w->ports_arena);
 	lines_done(&w->events);
 	mem_free(w);
 }
@@ -291,6 +295,9 @@ void worker_step(struct worker *w, const struct event *ev, struct effects *fx)
 		break;
 	case EVENT_ENGINE_DATA:
 		engine_data(w, ev);
+		break;
+	case EVENT_PORTS_STATUS:
+		wports_status(w, ev->body);
 		break;
 	default:		/* the manager's */
 		return;

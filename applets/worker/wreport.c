@@ -34,6 +34,8 @@ static void status_of(struct worker *w, const struct wtask *t, struct session_st
 
 	if (w->engine_why.text[0] && t->state < TASK_COMPLETE)
 		err = arena_printf(a, "engine does not answer: %s", w->engine_why.text);
+	else if (!err && t->state == TASK_RUNNING)
+		err = wports_error(w, t);
 	*out = (struct session_status){
 		.task_id = t->id,
 		.status = {

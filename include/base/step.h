@@ -32,7 +32,8 @@ enum event_kind {
 	EVENT_ENGINE_REPLY,	/* id = call; status (0: engine not reachable, text why); body */
 	EVENT_ENGINE_DATA,	/* id = streaming call: a piece of its body; the end is
 				 * EVENT_ENGINE_REPLY with an empty body */
-	EVENT_CHILD_EXITED,	/* text = the child's name; status = wait status */
+	/* worker: lb */
+	EVENT_PORTS_STATUS,	/* body = which published ports are served here (applets/lb/lb.h) */
 };
 
 struct event {

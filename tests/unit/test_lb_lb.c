@@ -189,10 +189,12 @@ TEST(ports_come_and_go_in_order)
 	snprintf(w.lb.ports->next->next->error, LB_ERROR_MAX, "address already in use");
 	buf_init(&text, 4096);
 	lb_status(&w.lb, &text);
-	CHECK_STR(buf_str(&text), "{\"ports\":[{\"protocol\":\"tcp\",\"published\":80},"
-		"{\"protocol\":\"tcp\",\"published\":4000},"
-		"{\"protocol\":\"tcp\",\"published\":5000,\"error\":\"address already in use\"},"
-		"{\"protocol\":\"udp\",\"published\":53}]}");
+	CHECK_STR(buf_str(&text),
+		"{\"ports\":[{\"protocol\":\"tcp\",\"published\":80,\"service\":\"a\"},"
+		"{\"protocol\":\"tcp\",\"published\":4000,\"service\":\"b\"},"
+		"{\"protocol\":\"tcp\",\"published\":5000,\"service\":\"c\","
+		"\"error\":\"address already in use\"},"
+		"{\"protocol\":\"udp\",\"published\":53,\"service\":\"d\"}]}");
 	map = (struct netmap){ ports + 1, 1 };
 	lb_update(&w.lb, &map);
 	old->users = 1;

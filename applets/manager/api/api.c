@@ -45,9 +45,16 @@ static const struct route routes[] = {
 	{ "GET", "/networks/{}", network_inspect, 0 },
 	{ "POST", "/networks/create", network_create, 0 },
 	{ "DELETE", "/networks/{}", network_remove, 0 },
-	/* A swarm has none yet; docker stack rm asks for them. */
+	/* A swarm has none yet, and docker stack rm asks for them. The engine's own answer, that
+	 * this node is no manager, would mislead. */
 	{ "GET", "/secrets", empty_list, 0 },
 	{ "GET", "/configs", empty_list, 0 },
+	{ "POST", "/secrets/create", secret_refused, 0 },
+	{ "POST", "/configs/create", config_refused, 0 },
+	{ "GET", "/secrets/{}", secret_absent, 0 },
+	{ "GET", "/configs/{}", config_absent, 0 },
+	{ "DELETE", "/secrets/{}", secret_absent, 0 },
+	{ "DELETE", "/configs/{}", config_absent, 0 },
 };
 
 void api_init(struct api *api, const struct manager_config *config)

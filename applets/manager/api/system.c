@@ -1,4 +1,4 @@
-/* /_ping, /version, /info, /swarm. Contracts are in private.h. */
+/* /_ping, /version, /info, /swarm, and the nouns a swarm has none of yet. Contracts are in private.h. */
 #include <stdio.h>
 #include <string.h>
 #include "applets/manager/api/private.h"
@@ -29,6 +29,26 @@ enum api_outcome empty_list(struct call *c)
 	json_open_array(&b.w);
 	json_close_array(&b.w);
 	return body_send(c, 200, &b);
+}
+
+enum api_outcome secret_refused(struct call *c)
+{
+	return fail(c, 501, UNIMPLEMENTED "secrets are not supported yet");
+}
+
+enum api_outcome config_refused(struct call *c)
+{
+	return fail(c, 501, UNIMPLEMENTED "configs are not supported yet");
+}
+
+enum api_outcome secret_absent(struct call *c)
+{
+	return fail(c, 404, "secret %s not found", c->ref);
+}
+
+enum api_outcome config_absent(struct call *c)
+{
+	return fail(c, 404, "config %s not found", c->ref);
 }
 
 static const struct node *this_node(struct call *c)
