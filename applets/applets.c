@@ -1,5 +1,4 @@
 /* The one table of all applets. An applet that is not here does not exist. */
-#include <stdio.h>
 #include <string.h>
 
 #include "applets/applet.h"
@@ -7,6 +6,11 @@
 #include "applets/lb/main.h"
 #include "applets/manager/main.h"
 #include "applets/manager/main_commands.h"
+#include "applets/stack/stack.h"
+#include "applets/network/network.h"
+#include "applets/node/node.h"
+#include "applets/service/service.h"
+#include "applets/swarm/swarm.h"
 
 static int completion_run(struct cli *cli)
 {
@@ -30,8 +34,15 @@ static const struct command completion_commands[] = {
 
 const struct applet applets[] = {
 	{ "completion", "Print a shell's completion script", NULL, completion_commands },
+	{ "info", "Show what this node is and what it runs", NULL, swarm_info_commands },
 	{ "init", "Make a swarm with this node as its manager", init_main, init_commands },
 	{ "lb", "Serve the published ports (the daemon starts it)", lb_main, lb_commands },
+	{ "leave", "Leave the swarm", NULL, swarm_leave_commands },
 	{ "manager", "Run this node, which init has set up", manager_main, manager_commands },
+	{ "network", "Networks between services", NULL, network_commands },
+	{ "node", "The hosts of the swarm", NULL, node_commands },
+	{ "service", "Services and their tasks", NULL, service_commands },
+	{ "swarm", "This node in the swarm", NULL, swarm_commands },
+	{ "stack", "Deploy and look after stacks of services from a compose file", NULL, stack_commands },
 	{ NULL, NULL, NULL, NULL },
 };

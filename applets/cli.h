@@ -53,6 +53,7 @@ struct cli {
 	int (*read_file)(struct cli *cli, const char *path, size_t max, struct buf *out,
 			 struct errmsg *msg);
 	const char *(*env)(struct cli *cli, const char *name);	/* or NULL */
+	const char *(*folder)(struct cli *cli);	/* the working folder, absolute */
 };
 
 /* printf rules; a call prints at most 4096 bytes. */

@@ -283,20 +283,32 @@ static void help_row(const struct option *o, size_t width, struct buf *out)
 	buf_add_char(out, '\n');
 }
 
-void option_help(const struct command *c, const char *path, struct buf *out)
+/* The option of both tables whose name comes next after `last`, or NULL. */
+static const struct option *next_option(const struct command *c, const char *last)
 {
 	const struct option *const tables[] = { c->options, common };
+	const struct option *best = NULL;
+
+	for (int i = 0; i < 2; i++)
+		for (const struct option *o = tables[i]; o && o->name; o++)
+			if ((!last || strcmp(o->name, last) > 0) &&
+			    (!best || strcmp(o->name, best->name) < 0))
+				best = o;
+	return best;
+}
+
+void option_help(const struct command *c, const char *path, struct buf *out)
+{
+	const struct option *o;
 	size_t width = 0;
 
 	buf_printf(out, "Usage:  %s [OPTIONS]%s%s\n\n%s\n\nOptions:\n", path,
 		*c->arguments ? " " : "", c->arguments, c->summary);
-	for (int i = 0; i < 2; i++)
-		for (const struct option *o = tables[i]; o && o->name; o++)
-			if (head_width(o) > width)
-				width = head_width(o);
-	for (int i = 0; i < 2; i++)
-		for (const struct option *o = tables[i]; o && o->name; o++)
-			help_row(o, width, out);
+	for (o = next_option(c, NULL); o; o = next_option(c, o->name))
+		if (head_width(o) > width)
+			width = head_width(o);
+	for (o = next_option(c, NULL); o; o = next_option(c, o->name))
+		help_row(o, width, out);
 }
 
 void option_words(const struct command *c, struct buf *out)

@@ -1,5 +1,6 @@
 /* The edge of every command: the only place where the CLI touches the system. */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -36,6 +37,30 @@ static void write_out(struct cli *cli, int to, struct slice text)
 	}
 }
 
+struct world {
+	struct client client;
+	int busy;	/* a stream is running on it */
+};
+
+/* What a stream's reader asks in between goes over a connection of its own. */
+static int send_request(struct world *w, const char *host, struct client_exchange *x,
+			struct errmsg *msg)
+{
+	struct client other;
+	int err;
+
+	if (w->busy) {
+		client_init(&other, host);
+		err = client_exchange(&other, x, msg);
+		client_done(&other);
+		return err;
+	}
+	w->busy = 1;
+	err = client_exchange(&w->client, x, msg);
+	w->busy = 0;
+	return err;
+}
+
 static int exchange(struct cli *cli, const struct cli_request *r, struct arena *a,
 		    struct cli_answer *answer, struct errmsg *msg)
 {
@@ -53,7 +78,7 @@ static int exchange(struct cli *cli, const struct cli_request *r, struct arena *
 	int err;
 
 	buf_init(&body, CLIENT_BODY_MAX);
-	err = client_exchange(cli->world, &x, msg);
+	err = send_request(cli->world, cli->host, &x, msg);
 	if (err == 0) {
 		answer->status = x.status;
 		answer->body = arena_copy(a, buf_slice(&body));
@@ -104,6 +129,13 @@ static const char *environment(struct cli *cli, const char *name)
 	return getenv(name);
 }
 
+static const char *folder(struct cli *cli)
+{
+	char path[PATH_MAX];
+
+	return getcwd(path, sizeof(path)) ? arena_str(cli->arena, slice_of(path)) : "/";
+}
+
 static int print(struct buf *text)
 {
 	write_out(NULL, CLI_OUT, buf_slice(text));
@@ -115,7 +147,7 @@ static int run(struct cli *cli, int argc, char **argv)
 {
 	struct option_result words;
 	struct errmsg msg = { { 0 } };
-	struct client client;
+	struct world world = { .busy = 0 };
 	struct buf help;
 	int status;
 
@@ -132,10 +164,10 @@ static int run(struct cli *cli, int argc, char **argv)
 	cli->host = words.host ? words.host : getenv("SWARMBOX_HOST");
 	if (!cli->host || !*cli->host)
 		cli->host = CLI_HOST_DEFAULT;
-	client_init(&client, cli->host);
-	cli->world = &client;
+	client_init(&world.client, cli->host);
+	cli->world = &world;
 	status = cli->command->run(cli);
-	client_done(&client);
+	client_done(&world.client);
 	return status;
 }
 
@@ -148,6 +180,7 @@ static int run_command(const struct applet *applet, const struct command *comman
 		.out_is_tty = isatty(CLI_OUT), .err_is_tty = isatty(CLI_ERR),
 		.exchange = exchange, .write = write_out, .now_ms = now_ms, .wall_ns = wall_ns,
 		.wait = wait_ms, .read_file = read_whole, .env = environment,
+		.folder = folder,
 	};
 	int status;
 

@@ -1,0 +1,261 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "applets/inspect.h"
+#include "applets/node/node.h"
+#include "applets/rows.h"
+#include "applets/tasklist.h"
+#include "model/node.h"
+
+enum { STALE_TRIES = 5 };	/* as in applets/service/service.c */
+
+static const struct column columns[] = {
+	{ "ID", "ID" }, { "HOSTNAME", "Hostname" }, { "STATUS", "Status" },
+	{ "AVAILABILITY", "Availability" }, { "MANAGER STATUS", "ManagerStatus" },
+	{ "ENGINE VERSION", "EngineVersion" },
+};
+enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
+
+static const char *const availabilities[] = { "active", "pause", "drain", NULL };
+static const char *const roles[] = { "worker", "manager", NULL };
+
+static const char *manager_status(const struct manager_status *m)
+{
+	if (!m)
+		return "";
+	if (m->leader)
+		return "Leader";
+	return m->reachability && strcmp(m->reachability, "reachable") == 0 ? "Reachable" :
+		"Unreachable";
+}
+
+static void fill(struct arena *a, const struct node *n, const char *self, const char **row)
+{
+	static const char *const states[] = { "Unknown", "Down", "Ready", "Disconnected" };
+	static const char *const shown[] = { "Active", "Pause", "Drain" };
+
+	row[0] = n->meta.id ? n->meta.id : "";
+	/* Only in the table: a star marks the node that answers. */
+	if (self)
+		row[0] = arena_printf(a, "%s %s", row[0], strcmp(row[0], self) == 0 ? "*" : " ");
+	row[1] = n->description.hostname ? n->description.hostname : "";
+	row[2] = states[n->status.state];
+	row[3] = shown[n->spec.availability];
+	row[4] = manager_status(n->manager_status);
+	row[5] = n->description.engine.engine_version ? n->description.engine.engine_version : "";
+}
+
+static int compare_nodes(const void *a, const void *b)
+{
+	const struct node *x = a, *y = b;
+	const char *left = x->description.hostname, *right = y->description.hostname;
+	int order = rows_compare_names(left ? left : "", right ? right : "");
+
+	return order ? order : slice_compare(slice_of(x->meta.id), slice_of(y->meta.id));
+}
+
+int node_self(struct cli *cli, const char **id, struct errmsg *msg)
+{
+	const struct json *info;
+	int err = cli_get(cli, cli->arena, "/info", &info, msg);
+
+	if (err == 0)
+		*id = arena_str(cli->arena, json_string(json_get(json_get(info, "Swarm"),
+			"NodeID")));
+	return err;
+}
+
+static int write_list(struct cli *cli, const struct json *array, enum rows_form form,
+		      struct buf *out, struct errmsg *msg)
+{
+	struct node *all = arena_array(cli->arena, json_count(array) + 1, sizeof(*all));
+	const char *self = NULL;
+	struct rows rows;
+	size_t n = 0;
+	int err = 0;
+
+	for (const struct json *e = json_first(array); err == 0 && e; e = json_next(e))
+		err = model_decode(cli->arena, &node_table, MODEL_API, e, &all[n++], msg);
+	if (err == 0 && form == ROWS_TABLE)
+		err = node_self(cli, &self, msg);
+	if (err < 0)
+		return err;
+	qsort(all, n, sizeof(*all), compare_nodes);
+	rows_init(&rows, cli->arena, columns, COLUMNS);
+	for (size_t i = 0; i < n; i++)
+		fill(cli->arena, &all[i], self, rows_add(&rows));
+	rows_write(&rows, form, out);
+	return 0;
+}
+
+static int list(struct cli *cli)
+{
+	static const char *const keys[] = {
+		"id", "label", "membership", "name", "node.label", "role", NULL,
+	};
+	const struct rows_options *o = cli->options;
+	struct errmsg msg = { { 0 } };
+	const struct json *array;
+	enum rows_form form;
+	struct buf out;
+	int err;
+
+	buf_init(&out, CLI_TEXT_MAX);
+	buf_add_str(&out, "/nodes");
+	if (cli_filters(&out, &o->filter, keys, &msg) < 0 || rows_form(o, &form, &msg) < 0) {
+		buf_done(&out);
+		return cli_usage(cli, "%s", msg.text);
+	}
+	err = cli_get(cli, cli->arena, buf_str(&out), &array, &msg);
+	buf_reset(&out);
+	if (err == 0)
+		err = write_list(cli, array, form, &out, &msg);
+	cli_write(cli, CLI_OUT, &out);
+	buf_done(&out);
+	return err < 0 ? cli_failed(cli, &msg) : 0;
+}
+
+/* ---- ps ------------------------------------------------------------------------ */
+
+static int get_node(struct cli *cli, const char *name, struct node *out, struct errmsg *msg)
+{
+	const struct json *object;
+	int err = 0;
+
+	if (strcmp(name, "self") == 0)
+		err = node_self(cli, &name, msg);
+	if (err == 0)
+		err = cli_get(cli, cli->arena, cli_path(cli->arena, "/nodes/%s", name), &object,
+			msg);
+	return err < 0 ? err :
+		model_decode(cli->arena, &node_table, MODEL_API, object, out, msg);
+}
+
+static int tasks(struct cli *cli)
+{
+	static const char *const keys[] = { "id", "name", "label", "desired-state", "node", NULL };
+	char *const here[] = { (char[]){ "self" } };
+	const struct rows_options *o = cli->options;
+	char *const *names = cli->arg_count ? cli->args : here;
+	int count = cli->arg_count ? cli->arg_count : 1, err = 0;
+	struct strings filter = { arena_array(cli->arena, (size_t)o->filter.count + (size_t)count,
+		sizeof(*filter.items)), 0 };
+	struct errmsg msg = { { 0 } };
+	const char *target;
+	struct buf path;
+
+	for (uint32_t i = 0; i < o->filter.count; i++)
+		filter.items[filter.count++] = o->filter.items[i];
+	for (int i = 0; i < count; i++) {
+		struct node n;
+
+		if (get_node(cli, names[i], &n, &msg) < 0)
+			return cli_failed(cli, &msg);
+		filter.items[filter.count++] = arena_printf(cli->arena, "node=%s", n.meta.id);
+	}
+	buf_init(&path, CLI_TEXT_MAX);
+	buf_add_str(&path, "/tasks");
+	err = cli_filters(&path, &filter, keys, &msg);
+	target = arena_str(cli->arena, buf_slice(&path));
+	buf_done(&path);
+	return err < 0 ? cli_usage(cli, "%s", msg.text) : tasklist_print(cli, target, o, NULL);
+}
+
+/* ---- update ---------------------------------------------------------------------- */
+
+struct update_options {
+	struct option_number availability, role;
+	struct strings label_add, label_rm;
+};
+
+static void apply(struct arena *a, const struct update_options *o, struct node_spec *spec)
+{
+	if (o->availability.given)
+		spec->availability = (int)o->availability.value;
+	if (o->role.given)
+		spec->role = (int)o->role.value;
+	for (uint32_t i = 0; i < o->label_rm.count; i++)
+		spec->labels = labels_without(a, &spec->labels, o->label_rm.items[i]);
+	for (uint32_t i = 0; i < o->label_add.count; i++) {
+		struct slice value = slice_of(o->label_add.items[i]);
+		const char *key = arena_str(a, slice_cut(&value, '='));
+
+		spec->labels = labels_with(a, &spec->labels, key, arena_str(a, value));
+	}
+}
+
+static int send_spec(struct cli *cli, const struct node *n, struct errmsg *msg)
+{
+	struct json_writer w;
+	struct buf body;
+	int err;
+
+	buf_init(&body, CLI_TEXT_MAX);
+	json_begin(&w, &body);
+	model_encode(&w, &node_spec_table, MODEL_API, &n->spec);
+	err = cli_send(cli, "POST", arena_printf(cli->arena, "/nodes/%s/update?version=%llu",
+		n->meta.id, (unsigned long long)n->meta.version), buf_slice(&body), msg);
+	buf_done(&body);
+	return err;
+}
+
+static int update(struct cli *cli)
+{
+	const struct update_options *o = cli->options;
+	struct errmsg msg = { { 0 } };
+	int err = ERR_STALE;
+
+	if (!o->availability.given && !o->role.given && !o->label_add.count && !o->label_rm.count)
+		return cli_usage(cli, "an option is needed that says what to change");
+	for (int i = 0; err == ERR_STALE && i < STALE_TRIES; i++) {
+		struct node n;
+
+		err = get_node(cli, cli->args[0], &n, &msg);
+		if (err < 0)
+			break;
+		apply(cli->arena, o, &n.spec);
+		err = send_spec(cli, &n, &msg);
+	}
+	if (err < 0)
+		return cli_failed(cli, &msg);
+	cli_printf(cli, CLI_OUT, "%s\n", cli->args[0]);
+	return 0;
+}
+
+/* ---- the table ------------------------------------------------------------------- */
+
+static const struct option list_options[] = {
+	ROWS_FILTER, ROWS_FORMAT, ROWS_QUIET_FLAG, { .name = NULL },
+};
+
+static const struct option task_options[] = {
+	ROWS_FILTER, ROWS_FORMAT, ROWS_NO_RESOLVE, ROWS_NO_TRUNC, ROWS_QUIET_FLAG,
+	{ .name = NULL },
+};
+
+#define ROW(name_, kind_, member, help_, choices_) \
+	{ name_, 0, kind_, NULL, NULL, help_, offsetof(struct update_options, member), choices_ }
+
+static const struct option update_options[] = {
+	ROW("availability", OPTION_CHOICE, availability, "Whether it gets tasks", availabilities),
+	ROW("label-add", OPTION_LIST, label_add, "Add a label (key=value)", NULL),
+	ROW("label-rm", OPTION_LIST, label_rm, "Remove a label by its key", NULL),
+	ROW("role", OPTION_CHOICE, role, "What it is in the swarm", roles),
+	{ .name = NULL },
+};
+
+const struct command node_commands[] = {
+	{ .name = "inspect", .summary = "Show all about one or more nodes",
+	  .arguments = "NODE [NODE...]", .options = node_inspect_options,
+	  .size = sizeof(struct inspect_options), .run = node_inspect_run, .args_min = 1,
+	  .args_max = -1 },
+	{ .name = "ls", .summary = "List the nodes of the swarm", .arguments = "",
+	  .options = list_options, .size = sizeof(struct rows_options), .run = list },
+	{ .name = "ps", .summary = "List the tasks on one or more nodes, or on this one",
+	  .arguments = "[NODE...]", .options = task_options, .size = sizeof(struct rows_options),
+	  .run = tasks, .args_max = -1 },
+	{ .name = "update", .summary = "Change a node", .arguments = "NODE",
+	  .options = update_options, .size = sizeof(struct update_options), .run = update,
+	  .args_min = 1, .args_max = 1 },
+	{ .name = NULL },
+};

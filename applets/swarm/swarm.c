@@ -1,0 +1,129 @@
+#include <string.h>
+
+#include "applets/swarm/swarm.h"
+
+struct leave_options {
+	int force;
+};
+
+static int leave(struct cli *cli)
+{
+	const struct leave_options *o = cli->options;
+	struct errmsg msg = { { 0 } };
+
+	if (cli_send(cli, "POST", o->force > 0 ? "/swarm/leave?force=1" : "/swarm/leave",
+		     (struct slice){ NULL, 0 }, &msg) < 0)
+		return cli_failed(cli, &msg);
+	cli_printf(cli, CLI_OUT, "Node left the swarm.\n");
+	return 0;
+}
+
+struct info_options {
+	const char *format;
+};
+
+static struct slice text(const struct json *object, const char *key)
+{
+	return json_string(json_get(object, key));
+}
+
+static long long number(const struct json *object, const char *key)
+{
+	int64_t value = 0;
+
+	return json_to_i64(json_get(object, key), &value) < 0 ? 0 : (long long)value;
+}
+
+static void put_managers(struct buf *out, const struct json *list)
+{
+	if (json_count(list))
+		buf_add_str(out, "  Manager Addresses:\n");
+	for (const struct json *e = json_first(list); e; e = json_next(e))
+		buf_printf(out, "   %.*s\n", SLICE_ARGS(text(e, "Addr")));
+}
+
+static void put_swarm(struct buf *out, const struct json *swarm)
+{
+	int is_manager = json_is_true(json_get(swarm, "ControlAvailable"));
+
+	buf_printf(out, " Swarm: %.*s\n", SLICE_ARGS(text(swarm, "LocalNodeState")));
+	if (text(swarm, "Error").len)
+		buf_printf(out, "  Error: %.*s\n", SLICE_ARGS(text(swarm, "Error")));
+	if (!text(swarm, "NodeID").len)
+		return;
+	buf_printf(out, "  NodeID: %.*s\n  Is Manager: %s\n", SLICE_ARGS(text(swarm, "NodeID")),
+		is_manager ? "true" : "false");
+	if (is_manager)
+		buf_printf(out, "  ClusterID: %.*s\n  Managers: %lld\n  Nodes: %lld\n",
+			SLICE_ARGS(text(json_get(swarm, "Cluster"), "ID")),
+			number(swarm, "Managers"), number(swarm, "Nodes"));
+	buf_printf(out, "  Node Address: %.*s\n", SLICE_ARGS(text(swarm, "NodeAddr")));
+	put_managers(out, json_get(swarm, "RemoteManagers"));
+}
+
+static void put_info(struct buf *out, const struct json *info)
+{
+	buf_printf(out, "Server:\n Containers: %lld\n  Running: %lld\n  Paused: %lld\n"
+		"  Stopped: %lld\n Images: %lld\n Server Version: %.*s\n",
+		number(info, "Containers"), number(info, "ContainersRunning"),
+		number(info, "ContainersPaused"), number(info, "ContainersStopped"),
+		number(info, "Images"), SLICE_ARGS(text(info, "ServerVersion")));
+	put_swarm(out, json_get(info, "Swarm"));
+	buf_printf(out, " Kernel Version: %.*s\n Operating System: %.*s\n Architecture: %.*s\n"
+		" CPUs: %lld\n Total Memory: %lldMiB\n Name: %.*s\n",
+		SLICE_ARGS(text(info, "KernelVersion")), SLICE_ARGS(text(info, "OperatingSystem")),
+		SLICE_ARGS(text(info, "Architecture")), number(info, "NCPU"),
+		number(info, "MemTotal") >> 20, SLICE_ARGS(text(info, "Name")));
+	for (const struct json *e = json_first(json_get(info, "Warnings")); e; e = json_next(e))
+		buf_printf(out, "%.*s\n", SLICE_ARGS(json_string(e)));
+}
+
+static int info(struct cli *cli)
+{
+	const struct info_options *o = cli->options;
+	struct errmsg msg = { { 0 } };
+	const struct json *root;
+	struct json_writer w;
+	struct buf out;
+
+	if (o->format && strcmp(o->format, "json") != 0)
+		return cli_usage(cli, "--format: \"%s\" is not json", o->format);
+	if (cli_get(cli, cli->arena, "/info", &root, &msg) < 0)
+		return cli_failed(cli, &msg);
+	buf_init(&out, CLI_TEXT_MAX);
+	if (o->format) {
+		json_begin(&w, &out);
+		json_write_node(&w, root);
+		buf_add_char(&out, '\n');
+	} else {
+		put_info(&out, root);
+	}
+	cli_write(cli, CLI_OUT, &out);
+	buf_done(&out);
+	return 0;
+}
+
+static const struct option leave_options[] = {
+	{ "force", 'f', OPTION_FLAG, NULL, NULL, "Leave even if the swarm is lost by it",
+	  offsetof(struct leave_options, force), NULL },
+	{ .name = NULL },
+};
+
+static const struct option info_options[] = {
+	{ "format", 'f', OPTION_STRING, NULL, NULL, "How to print: json",
+	  offsetof(struct info_options, format), NULL },
+	{ .name = NULL },
+};
+
+#define LEAVE(name_) \
+	{ .name = name_, .summary = "Leave the swarm", .arguments = "", .options = leave_options, \
+	  .size = sizeof(struct leave_options), .run = leave }
+
+const struct command swarm_commands[] = { LEAVE("leave"), { .name = NULL } };
+const struct command swarm_leave_commands[] = { LEAVE(""), { .name = NULL } };
+
+const struct command swarm_info_commands[] = {
+	{ .name = "", .summary = "Show what this node is and what it runs", .arguments = "",
+	  .options = info_options, .size = sizeof(struct info_options), .run = info },
+	{ .name = NULL },
+};
