@@ -33,6 +33,12 @@ static void begin(void)
 	dispatch_up(&fake.dispatch, SESSION, "node1");
 }
 
+static void nobody(void *context, const struct change *change)
+{
+	(void)context;
+	(void)change;
+}
+
 /* The nth order of the last step, parsed; .id = 0 if there is none. */
 static struct session_logs order(uint32_t n)
 {
@@ -236,6 +242,60 @@ TEST(new_tasks_are_followed)
 	api_fake_done(&fake);
 }
 
+TEST(following_for_ever)
+{
+	struct api_turn turn;
+
+	begin();
+	api_fake_call(&fake, "GET", "/services/web/logs?stdout=1&follow=1", NULL);
+	for (int i = 0; i < 600; i++) {
+		struct errmsg msg = { { 0 } };
+		const char *id = arena_printf(&fake.arena, "new%d", i);
+		struct slice entry;
+		struct txn txn;
+
+		put_task(id, "running");
+		turn = api_fake_turn(&fake);
+		api_follow(&fake.api, &turn);
+		CHECK_STR(order(0).task_id, id);
+		report(order(0).id, NULL, NULL, NULL);
+		txn_init(&txn, 1);
+		txn_remove(&txn, OBJECT_TASK, id, state_task(&fake.state, id)->meta.version);
+		CHECK_INT(txn_finish(&txn, &entry), 0);
+		CHECK_INT(state_apply(&fake.state, fake.state.applied + 1, entry, nobody, NULL,
+				      &msg), 0);
+		txn_done(&txn);
+	}
+	CHECK_INT(fake.api.log_parts.count, 2);
+	api_fake_done(&fake);
+}
+
+TEST(too_many_tasks)
+{
+	begin();
+	for (int i = 0; i < 500; i++)
+		put_task(arena_printf(&fake.arena, "more%d", i), "running");
+	CHECK_STR(api_fake_error(&fake, "GET", "/services/web/logs?stdout=1", NULL),
+		  "service web has more than 500 tasks with logs: ask for those of a task");
+	CHECK_INT(fake.status, 503);
+	api_fake_done(&fake);
+}
+
+TEST(not_base64)
+{
+	struct session_log log = { .stream = "stdout", .data = "*" };
+	struct api_turn turn;
+
+	begin();
+	api_fake_call(&fake, "GET", "/tasks/t1/logs?stdout=1", NULL);
+	log.id = order(0).id;
+	turn = api_fake_turn(&fake);
+	api_log(&fake.api, &turn, &log);
+	CHECK_INT(fake.fx.count, 1);
+	CHECK_INT(fake.fx.items[0].kind, EFFECT_LOG);
+	api_fake_done(&fake);
+}
+
 TEST(tty)
 {
 	const struct effect *chunk;
@@ -248,6 +308,9 @@ TEST(tty)
 	api_fake_call(&fake, "GET", "/tasks/tty/logs?stdout=1", NULL);
 	chunk = report(order(0).id, "stdout", STAMP " raw\r\n", NULL);
 	CHECK_MEM(chunk->body.data, chunk->body.len, "raw\r\n");
+	api_fake_call(&fake, "GET", "/tasks/tty/logs?stdout=1", NULL);
+	chunk = report(order(0).id, NULL, NULL, "lost");
+	CHECK_MEM(chunk->body.data, chunk->body.len, "Error grabbing logs: lost\n");
 	api_fake_done(&fake);
 }
 

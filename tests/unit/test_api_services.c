@@ -256,6 +256,19 @@ TEST(service_status)
 	api_fake_done(&fake);
 }
 
+TEST(global_status)
+{
+	api_fake_init(&fake);
+	create("{\"Name\":\"web\",\"Mode\":{\"Global\":{}},"
+	       "\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"busybox\"}}}");
+	put_task("t1", "running", "running", "busybox");
+	put_task("t2", "running", "starting", "busybox");
+	put_task("t3", "shutdown", "shutdown", "busybox");
+	api_fake_call(&fake, "GET", "/services?status=1", NULL);
+	CHECK(strstr(fake.body, "{\"RunningTasks\":1,\"DesiredTasks\":2,"));
+	api_fake_done(&fake);
+}
+
 TEST(task_filters)
 {
 	static const struct {
@@ -407,5 +420,8 @@ TEST(refused_when_applied)
 	CHECK_MEM(fake.fx.items[1].body.data, fake.fx.items[1].body.len,
 		  "{\"message\":\"rpc error: code = AlreadyExists desc = name conflicts with an "
 		  "existing object\"}\n");
+	api_refused(&fake.fx, 1, ERR_INVALID, &(struct errmsg){ "why" });
+	CHECK_MEM(fake.fx.items[2].body.data, fake.fx.items[2].body.len,
+		  "{\"message\":\"rpc error: code = Unknown desc = why\"}\n");
 	api_fake_done(&fake);
 }

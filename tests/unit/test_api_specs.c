@@ -124,6 +124,11 @@ static const struct {
 	{ SPEC("\"EndpointSpec\":{\"Mode\":\"dnsrr\",\"Ports\":[{\"TargetPort\":80}]},"), 400,
 	  INVALID "EndpointSpec: port published with ingress mode can't be used with dnsrr mode" },
 	/* not the form at all */
+	{ TASK("\"Resources\":{\"Limits\":{\"NanoCPUs\":\"x\"}},"), 400,
+	  INVALID "TaskTemplate.Resources.Limits.NanoCPUs: must be an integer" },
+	{ PORTS("{\"TargetPort\":80,\"Protocol\":\"icmp\"}"), 400,
+	  INVALID "EndpointSpec.Ports[0].Protocol: invalid value \"icmp\": must be one of tcp, "
+	  "udp, sctp" },
 	{ "[]", 400, "invalid JSON: the body must be an object" },
 };
 
@@ -178,6 +183,28 @@ TEST(images)
 			  images[i].valid ? "" : images[i].name);
 		api_fake_done(&fake);
 	}
+}
+
+TEST(broken_json)
+{
+	static const char *const bodies[] = { "", "{", "{\"Name\":}", "{}x", "{\"a\":1,\"a\":1}" };
+
+	api_fake_init(&fake);
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		const char *message = api_fake_error(&fake, "POST", "/services/create", bodies[i]);
+
+		CHECK_INT(fake.status, 400);
+		CHECK(slice_has_prefix(slice_of(message), "invalid JSON: "));
+	}
+	api_fake_done(&fake);
+}
+
+TEST(what_is_empty_is_not_asked_for)
+{
+	api_fake_init(&fake);
+	CHECK_INT(api_fake_call(&fake, "POST", "/services/create",
+				CONTAINER("\"Secrets\":[],\"Configs\":null,\"New\":7,")), 201);
+	api_fake_done(&fake);
 }
 
 TEST(other_content_type)

@@ -20,7 +20,7 @@ TEST(serves)
 		{ "POST", "/networks/prune", 0 }, { "POST", "/networks/abc/connect", 0 },
 		{ "GET", "/containers/json", 0 }, { "GET", "/images/json", 0 },
 		{ "POST", "/build", 0 }, { "GET", "/events", 0 }, { "GET", "/volumes", 0 },
-		{ "POST", "/secrets/create", 0 }, { "PUT", "/services", 0 },
+		{ "POST", "/secrets/create", 1 }, { "PUT", "/services", 0 },
 		{ "GET", "/services/", 0 }, { "GET", "*", 0 }, { "GET", "/", 0 }, { "GET", "", 0 },
 	};
 
@@ -141,6 +141,23 @@ TEST(swarm)
 	api_fake_done(&fake);
 }
 
+TEST(no_secrets_yet)
+{
+	api_fake_init(&fake);
+	CHECK_STR(api_fake_error(&fake, "POST", "/secrets/create", "{}"),
+		  "rpc error: code = Unimplemented desc = secrets are not supported yet");
+	CHECK_INT(fake.status, 501);
+	CHECK_STR(api_fake_error(&fake, "POST", "/configs/create", "{}"),
+		  "rpc error: code = Unimplemented desc = configs are not supported yet");
+	CHECK_STR(api_fake_error(&fake, "DELETE", "/configs/a", NULL), "config a not found");
+	CHECK_STR(api_fake_error(&fake, "GET", "/secrets/a%20b", NULL), "secret a b not found");
+	CHECK_INT(fake.status, 404);
+	CHECK_STR(api_fake_error(&fake, "GET", "/secrets/a%0", NULL),
+		  "the path is not well encoded");
+	CHECK_INT(fake.status, 400);
+	api_fake_done(&fake);
+}
+
 TEST(swarm_update)
 {
 	static const struct {
@@ -228,6 +245,9 @@ TEST(node_update)
 		{ "/nodes/node1/update?version=2", "{\"Role\":\"boss\",\"Availability\":"
 		  "\"active\"}",
 		  400, "invalid Role: \"boss\"" },
+		{ "/nodes/node1/update?version=2", "{\"Role\":\"manager\",\"Availability\":"
+		  "\"active\",\"Labels\":7}", 400, "rpc error: code = InvalidArgument desc = "
+		  "Labels: must be an object of strings" },
 		{ "/nodes/node1/update?version=2", "{\"Availability\":\"drain\"}", 400,
 		  "invalid Role: \"\"" },
 		{ "/nodes/node1/update?version=2", "{\"Role\":\"manager\",\"Availability\":\"x\"}",

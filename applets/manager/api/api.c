@@ -137,12 +137,6 @@ void api_refused(struct effects *fx, uint64_t request, int err, const struct err
 		api_error(fx, request, 500, UNKNOWN "%s", *msg->text ? msg->text : err_text(err));
 }
 
-enum api_outcome reply_empty(struct call *c, int status)
-{
-	add_reply(c->turn->fx, c->ev->id, status, (struct slice){ NULL, 0 });
-	return API_REPLIED;
-}
-
 enum api_outcome reply_later(struct call *c, int status, const char *text)
 {
 	c->turn->reply_status = status;

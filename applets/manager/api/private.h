@@ -38,7 +38,6 @@ enum api_outcome fail(struct call *c, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 enum api_outcome fail_text(struct call *c, int status, const char *prefix,
 			   const struct errmsg *msg);
-enum api_outcome reply_empty(struct call *c, int status);
 /* What to answer when the transaction is applied; text: JSON or NULL, in the turn's arena. */
 enum api_outcome reply_later(struct call *c, int status, const char *text);
 

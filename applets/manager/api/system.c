@@ -1,4 +1,5 @@
-/* /_ping, /version, /info, /swarm, and the nouns a swarm has none of yet. Contracts are in private.h. */
+/* /_ping, /version, /info, /swarm, and what a swarm has none of yet. Contracts are in
+ * private.h. */
 #include <stdio.h>
 #include <string.h>
 #include "applets/manager/api/private.h"
