@@ -6,10 +6,10 @@
 #include "applets/lb/main.h"
 #include "applets/manager/main.h"
 #include "applets/manager/main_commands.h"
-#include "applets/stack/stack.h"
 #include "applets/network/network.h"
 #include "applets/node/node.h"
 #include "applets/service/service.h"
+#include "applets/stack/stack.h"
 #include "applets/swarm/swarm.h"
 
 static int completion_run(struct cli *cli)
@@ -42,7 +42,7 @@ const struct applet applets[] = {
 	{ "network", "Networks between services", NULL, network_commands },
 	{ "node", "The hosts of the swarm", NULL, node_commands },
 	{ "service", "Services and their tasks", NULL, service_commands },
+	{ "stack", "Stacks: services and networks from a compose file", NULL, stack_commands },
 	{ "swarm", "This node in the swarm", NULL, swarm_commands },
-	{ "stack", "Deploy and look after stacks of services from a compose file", NULL, stack_commands },
 	{ NULL, NULL, NULL, NULL },
 };
