@@ -570,7 +570,8 @@ void manager_step(struct manager *m, const struct event *ev, struct effects *fx)
 		return;
 	}
 	take_turn(&s);
-	if (m->leave_deadline_ms == 0)
+	/* Before that the state may lack what is committed: agents would remove what it lacks. */
+	if (m->was_ready && m->leave_deadline_ms == 0)
 		dispatch_run(&m->dispatch, &m->state, fx);
 	follow_logs(&s);
 	take_snapshot(&s);
