@@ -9,10 +9,9 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
-#include "applets/lb/main.h"
 #include "applets/manager/main.h"
+#include "applets/manager/main_lb.h"
 #include "applets/manager/main_node.h"
 #include "applets/worker/worker.h"
 #include "base/mem.h"
@@ -28,7 +27,6 @@
 enum {
 	SESSION = 1,		/* the one between our own manager and worker */
 	SYNCS_PER_TURN = 8,	/* then the sockets get their turn */
-	LB_RESTART_MS = 1000,
 	FLUSH_MS = 1000,	/* for the last replies, when the process ends */
 	LOCK_MS = 1000,		/* for the daemon before us to let go of the data folder */
 };
@@ -67,9 +65,7 @@ struct daemon {
 	int ended;
 	int status;
 	struct loop_timer sync_timer;	/* more to sync than one turn may */
-	struct loop_child lb;
-	struct loop_timer lb_timer;
-	struct file_watch lb_status;
+	struct lb_process lb;
 	struct server_handler server_handler;
 	struct engine_handler engine_handler;
 };
@@ -212,6 +208,13 @@ static void on_engine_reply(void *context, uint64_t id, int status, struct slice
 static void on_engine_data(void *context, uint64_t id, struct slice piece)
 {
 	struct event ev = { .kind = EVENT_ENGINE_DATA, .id = id, .body = piece };
+
+	deliver(context, WORKER, &ev);
+}
+
+static void on_ports_status(void *context, struct slice text)
+{
+	struct event ev = { .kind = EVENT_PORTS_STATUS, .body = text };
 
 	deliver(context, WORKER, &ev);
 }
@@ -370,63 +373,6 @@ static void carry_out(struct daemon *d, enum who who, const struct effect *x)
 	}
 }
 
-/* ---- lb ----------------------------------------------------------------------- */
-
-static void run_lb(struct daemon *d)
-{
-	char path[FILE_PATH_MAX + 64];
-	char *argv[] = { "swarmbox", "lb", "--netmap", path, NULL };
-
-	snprintf(path, sizeof(path), "%s/netmap.json", d->config->run_dir);
-	loop_signals_restore(&d->loop);
-	execv("/proc/self/exe", argv);
-	_exit(127);
-}
-
-static void start_lb(struct daemon *d)
-{
-	pid_t pid = fork();
-
-	if (pid == 0)
-		run_lb(d);
-	if (pid > 0)
-		loop_child(&d->loop, &d->lb, pid);
-	else
-		loop_timer_set(&d->loop, &d->lb_timer, loop_now_ms(&d->loop) + LB_RESTART_MS);
-}
-
-static void on_lb_exit(struct loop_child *c, int status)
-{
-	struct daemon *d = c->context;
-
-	log_printf(LOG_ERROR, "lb ended (%s %d): started again in %d ms",
-		   WIFSIGNALED(status) ? "signal" : "status",
-		   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), LB_RESTART_MS);
-	loop_timer_set(&d->loop, &d->lb_timer, loop_now_ms(&d->loop) + LB_RESTART_MS);
-}
-
-/* lb has said which ports it serves. */
-static void on_lb_status(struct file_watch *w)
-{
-	struct daemon *d = w->context;
-	struct event ev = { .kind = EVENT_PORTS_STATUS };
-	char path[FILE_PATH_MAX + 64];
-	struct buf text;
-
-	snprintf(path, sizeof(path), "%s/netmap.json.status", d->config->run_dir);
-	buf_init(&text, LB_NETMAP_MAX);
-	if (file_read(path, LB_NETMAP_MAX, &text, NULL) == 0) {
-		ev.body = buf_slice(&text);
-		deliver(d, WORKER, &ev);
-	}
-	buf_done(&text);
-}
-
-static void on_lb_timer(struct loop_timer *t)
-{
-	start_lb(t->context);
-}
-
 /* ---- start and end ------------------------------------------------------------ */
 
 static int on_record(void *arg, uint64_t number, struct slice body, struct errmsg *msg)
@@ -505,13 +451,6 @@ static int open_sockets(struct daemon *d, struct errmsg *msg)
 		"Api-Version: 1.41\r\nDocker-Experimental: false\r\nOstype: linux\r\n"
 		"Server: Docker/swarmbox-" SB_VERSION " (linux)\r\n";
 
-	char path[FILE_PATH_MAX + 64];
-
-	d->lb_status.call = on_lb_status;
-	d->lb_status.context = d;
-	snprintf(path, sizeof(path), "%s/netmap.json.status", d->config->run_dir);
-	if (file_watch_start(&d->lb_status, &d->loop, path, msg) < 0)
-		return ERR_IO;
 	d->server_handler = (struct server_handler){ d, manager_serves, on_request, on_gone };
 	d->engine_handler = (struct engine_handler){ d, on_engine_reply, on_engine_data };
 	server_init(&d->server, &d->loop, &d->server_handler, slice_of(headers),
@@ -533,15 +472,13 @@ static void begin(struct daemon *d)
 	enqueue(d, MANAGER, &up);
 	enqueue(d, WORKER, &up);
 	drain(d);
-	on_lb_status(&d->lb_status);	/* of an lb that outlived the daemon before us */
-	start_lb(d);
+	lb_process_start(&d->lb);
 }
 
 static void end(struct daemon *d)
 {
 	server_flush(&d->server, FLUSH_MS);
-	if (d->lb.pid > 0)
-		(void)kill(d->lb.pid, SIGTERM);	/* it may have ended already */
+	lb_process_stop(&d->lb);
 	(void)unlink(d->config->api_path);
 	server_done(&d->server);
 	engine_done(&d->engine);
@@ -562,6 +499,8 @@ static int prepare(struct daemon *d, struct errmsg *msg)
 	if (err == 0)
 		err = loop_signals(&d->loop, on_signal, d, msg);
 	if (err == 0)
+		err = lb_process_init(&d->lb, &d->loop, d->config->run_dir, msg);
+	if (err == 0)
 		err = open_sockets(d, msg);
 	return err;
 }
@@ -575,10 +514,8 @@ int daemon_run(struct daemon_config *config)
 	d.config = config;
 	d.last = &d.first;
 	d.sync_timer.call = on_sync_timer;
-	d.lb.call = on_lb_exit;
+	d.lb.status = on_ports_status;
 	d.lb.context = &d;
-	d.lb_timer.call = on_lb_timer;
-	d.lb_timer.context = &d;
 	arena_init(&d.arena);
 	err = prepare(&d, &msg);
 	if (err < 0) {

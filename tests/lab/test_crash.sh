@@ -17,6 +17,25 @@ check "the daemon starts again" sb 1 manager --foreground=false
 check "the same three, none restarted" always 2 is "$before" started
 check "and the port is served" eventually 5 has . x 1 curl -s -m 2 localhost:8080/cgi-bin/who
 
+# Only the daemon: lb lives on, and the next daemon goes on with it.
+daemon_kill() {
+	x 1 sh -c 'for p in /proc/[0-9]*; do
+			[ "$(tr "\\0" " " <$p/cmdline 2>/dev/null | cut -d" " -f2)" = manager ] &&
+				kill -9 ${p#/proc/}
+		done; true'
+}
+served() { x 1 curl -s -f -m 2 -o /dev/null localhost:8080/cgi-bin/who; }
+check "the daemon alone is killed" daemon_kill
+check "the port is served without it" always 2 served
+(while [ ! -e "$LAB_TMP/stop" ]; do served || echo lost; done >"$LAB_TMP/requests") &
+requests=$!
+check "it starts again" sb 1 manager --foreground=false
+sleep 0.5
+touch "$LAB_TMP/stop"
+wait $requests
+rm "$LAB_TMP/stop"
+check "and no request was lost meanwhile" [ ! -s "$LAB_TMP/requests" ]
+
 create_and_kill() {
 	x 1 bash -c "'$SWARMBOX' service create --detach --replicas 0 --name last lab/box &&
 		kill -9 \$(pidof -s swarmbox)" 2>/dev/null
