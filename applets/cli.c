@@ -38,11 +38,6 @@ static const char *what(const struct cli *cli)
 	return blank ? blank + 1 : cli->path;
 }
 
-static void complain(struct cli *cli, const char *text, const char *more)
-{
-	cli_printf(cli, CLI_ERR, "swarmbox: %s: %s%s\n", what(cli), text, more);
-}
-
 int cli_fail(struct cli *cli, const char *format, ...)
 {
 	char text[LINE_MAX_BYTES - 128];
@@ -51,7 +46,7 @@ int cli_fail(struct cli *cli, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	complain(cli, text, "");
+	cli_printf(cli, CLI_ERR, "swarmbox: %s: %s\n", what(cli), text);
 	return CLI_FAILED;
 }
 
@@ -63,8 +58,7 @@ int cli_usage(struct cli *cli, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	complain(cli, text, "");
-	cli_printf(cli, CLI_ERR, "see '%s --help'\n", cli->path);
+	cli_printf(cli, CLI_ERR, "swarmbox: %s: %s: see '%s --help'\n", what(cli), text, cli->path);
 	return CLI_USAGE;
 }
 

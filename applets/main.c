@@ -74,7 +74,7 @@ static int install(int argc, char **argv)
 	int symbolic = argc > 0 && strcmp(argv[0], "-s") == 0;
 
 	if (argc != 1 + symbolic || argv[symbolic][0] == '-') {
-		fputs("swarmbox: --install: a folder is needed\nsee 'swarmbox --help'\n", stderr);
+		fputs("swarmbox: --install: a folder is needed: see 'swarmbox --help'\n", stderr);
 		return USAGE;
 	}
 	if (n < 0) {

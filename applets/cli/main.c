@@ -223,7 +223,7 @@ int cli_main(const struct applet *applet, int argc, char **argv)
 	command = applet_command(applet, argv[1]);
 	if (command)
 		return run_command(applet, command, argc - 1, argv + 1);
-	fprintf(stderr, "swarmbox: %s: there is no command \"%s\"\nsee 'swarmbox %s --help'\n",
+	fprintf(stderr, "swarmbox: %s: there is no command \"%s\": see 'swarmbox %s --help'\n",
 		applet->name, argv[1], applet->name);
 	return CLI_USAGE;
 }

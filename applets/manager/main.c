@@ -315,7 +315,7 @@ static int parse(const struct command *command, const char *path, struct arena *
 	struct buf help;
 
 	if (option_parse(command, a, argc, argv, r, &msg) < 0) {
-		fprintf(stderr, "%s: %s\nSee '%s --help'.\n", path, msg.text, path);
+		fprintf(stderr, "swarmbox: %s: %s: see '%s --help'\n", argv[0], msg.text, path);
 		return 125;
 	}
 	if (!r->help)

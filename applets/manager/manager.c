@@ -256,7 +256,9 @@ static void api_turn_init(struct step *s, struct api_turn *turn, struct txn *txn
 	*turn = (struct api_turn){
 		.state = &m->state, .dispatch = &m->dispatch, .rng = &m->rng,
 		.arena = &m->scratch, .fx = s->fx, .wall_ns = s->ev->wall_ns,
-		.ready = manager_is_ready(m) && m->leave_deadline_ms == 0, .txn = txn,
+		.ready = m->was_ready && m->leave_deadline_ms == 0 && state_cluster(&m->state) &&
+			 state_node(&m->state, m->config->node_id),
+		.txn = txn,
 	};
 }
 
@@ -476,6 +478,11 @@ static void take_event(struct step *s)
 }
 
 /* One transaction of our own at a time. */
+static int may_turn(const struct manager *m)
+{
+	return raft_is_ready(&m->raft) && !m->turn_index && !m->leave_deadline_ms;
+}
+
 static void take_turn(struct step *s)
 {
 	struct manager *m = s->m;
@@ -483,7 +490,7 @@ static void take_turn(struct step *s)
 	struct txn txn;
 	uint64_t index;
 
-	if (!raft_is_ready(&m->raft) || m->turn_index || m->leave_deadline_ms)
+	if (!may_turn(m))
 		return;
 	if (!m->turn_due && !(m->turn_deadline_ms && s->ev->now_ms >= m->turn_deadline_ms))
 		return;
@@ -544,7 +551,8 @@ static void take_snapshot(struct step *s)
 static void set_timer(struct step *s)
 {
 	const uint64_t deadlines[] = {
-		s->m->raft.deadline_ms, s->m->turn_deadline_ms, s->m->leave_deadline_ms,
+		s->m->raft.deadline_ms, may_turn(s->m) ? s->m->turn_deadline_ms : 0,
+		s->m->leave_deadline_ms,
 	};
 	uint64_t next = 0;
 

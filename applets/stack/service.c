@@ -5,6 +5,7 @@
 
 #include "applets/stack/private.h"
 #include "base/id.h"
+#include "docker/reference.h"
 
 struct health_draft {
 	struct health_config config;
@@ -413,6 +414,9 @@ static int finish_container(struct loader *l, const struct yaml *node, struct dr
 
 	if (!d->c.image || !*d->c.image)
 		return load_fail(l, node, "no image is given (stacks build none)");
+	if (!reference_is_valid(slice_of(d->c.image)))
+		return load_fail(l, yaml_get(node, "image"), "image \"%s\" is not a valid name",
+				 d->c.image);
 	err = load_environment(l, d, &d->c.env);
 	if (err == 0 && d->extra_hosts) {
 		load_enter(l, SLICE("extra_hosts"));
@@ -453,6 +457,16 @@ static void finish_spec(struct loader *l, struct draft *d, struct service_spec *
 	}
 }
 
+/* Names of single tasks have no address of their own for the mesh to serve. */
+static int check_mode(struct loader *l, const struct yaml *node, const struct draft *d)
+{
+	for (uint32_t i = 0; i < d->ports.count && d->deploy.endpoint_mode == ENDPOINT_DNSRR; i++)
+		if (LIST_AT(&d->ports, struct port_config, i)->publish_mode == PUBLISH_INGRESS)
+			return load_fail(l, node, "port published with ingress mode can't be used "
+				"with dnsrr mode");
+	return 0;
+}
+
 static int check_name(struct loader *l, const struct yaml *node, const char *scoped)
 {
 	if (name_is_valid(slice_of(scoped)))
@@ -485,6 +499,8 @@ static int load_service(struct loader *l, const struct yaml *node)
 		err = deploy_restart(l, d->restart, &spec->task_template.restart_policy);
 		load_leave(l);
 	}
+	if (err == 0)
+		err = check_mode(l, node, d);
 	if (err < 0)
 		return err;
 	finish_spec(l, d, spec);

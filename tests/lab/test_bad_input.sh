@@ -38,7 +38,7 @@ check "an unknown key" fails 'bad.yml:5:5.*colour' deploy
 y 'version: "3"\nservices:\n  web:\n    image: lab/box\n    ports: ["70000:80"]\n'
 check "a port out of range" fails 'bad.yml:5:.*70000' deploy
 y 'version: "3"\nservices:\n  web:\n    image: lab/box\n    ports: ["8080:80"]\n'
-check "a port that is taken" fails "8080.*already in use by service 'web'" deploy
+check "a port that is taken" fails "8080.*already in use by service '?web" deploy
 y 'version: "3"\nservices:\n  web:\n    image: "Bad Image"\n'
 check "a bad image name in a file" fails 'Bad Image' deploy
 y 'version: "3"\nservices:\n  web:\n    image: ${NOT_SET:?set it first}\n'

@@ -6,7 +6,7 @@
  *	api.c       routes, versions, replies, errors       filters.c   ?filters=
  *	services.c tasks.c nodes.c networks.c system.c      one noun each
  *	logs.c      log streams                             service_spec.c  reading, defaults
- *	validate.c  what a spec may hold                    reference.c     image names
+ *	validate.c  what a spec may hold
  */
 #ifndef SB_APPLETS_MANAGER_API_H
 #define SB_APPLETS_MANAGER_API_H

@@ -93,13 +93,11 @@ int filters_within(const struct filters *f, const char *key, const char *text);
 /* 1 if every value, "key" or "key=value", is among the labels. */
 int filters_labels(const struct filters *f, const char *key, const struct labels *labels);
 
-/* ---- validate.c, reference.c ---- */
+/* ---- validate.c ---- */
 
 /* 0; or an HTTP status and msg with the whole text to answer. */
 int validate_name(const char *name, struct errmsg *msg);
 int validate_service(struct call *c, const struct service_spec *spec, struct errmsg *msg);
-/* Docker's grammar of image references: name[:tag][@digest]. */
-int reference_is_valid(struct slice text);
 
 /* ---- service_spec.c ---- */
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "applets/manager/api/private.h"
 #include "base/timefmt.h"
+#include "docker/reference.h"
 
 enum {
 	NANO_CPUS_MIN = 1000000,		/* 0.001 CPU */

@@ -3,9 +3,9 @@
  *	reference := name [":" tag] ["@" digest]
  *	name      := [domain "/"] component *("/" component)
  *
- * Contract in private.h.
+ * Contract in reference.h.
  */
-#include "applets/manager/api/private.h"
+#include "docker/reference.h"
 
 enum {
 	NAME_BYTES_MAX = 255,
