@@ -46,7 +46,7 @@ void global_scale(struct scene *sc)
 		settle_slot(sc, &sc->slots[i]);
 	for (struct map_entry *e = state_first(sc->turn->state, OBJECT_NODE); e; e = map_next(e)) {
 		const struct node *n = state_entry(e);
-		const struct slot *slot = find_slot(sc, n->meta.id);
+		struct slot *slot = find_slot(sc, n->meta.id);
 		const struct slot fresh = { .node_id = n->meta.id };
 
 		if (n->spec.availability != AVAILABILITY_ACTIVE || !is_eligible(sc, n) ||
@@ -55,5 +55,7 @@ void global_scale(struct scene *sc)
 		if (!scene_room(sc, 1))
 			return;
 		slot_add(sc, &fresh, TASK_RUNNING, 0);
+		if (slot)
+			slot->busy = 1;		/* the updater need not see to it, too */
 	}
 }
