@@ -41,10 +41,14 @@ void sim_trace(struct sim *sim, const char *format, ...)
 	int n = snprintf(line, SIM_TRACE_WIDTH, "%10.3f ", (double)sim->now_us / 1e6);
 
 	va_start(args, format);
-	vsnprintf(line + n, (size_t)(SIM_TRACE_WIDTH - n), format, args);
+	if (sim->trace) {
+		printf("%.*s", n, line);
+		vprintf(format, args);
+		putchar('\n');
+	} else {
+		vsnprintf(line + n, (size_t)(SIM_TRACE_WIDTH - n), format, args);
+	}
 	va_end(args);
-	if (sim->trace)
-		puts(line);
 }
 
 void sim_fail(struct sim *sim, const char *format, ...)

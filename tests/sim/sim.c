@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <string.h>
 #include "base/mem.h"
+#include "raft/record.h"
 #include "sim.h"
 
 enum {
@@ -139,10 +140,10 @@ static void end_process(struct sim *sim)
 	sim->worker = NULL;
 	sim->up = 0;
 	sim->stopping = 0;
-	sim->crash_now = 0;
 	disk_crash(sim);
 	engine_crash(sim);
 	clients_crash(sim);
+	sim->life++;		/* what was to happen in the old one does not */
 }
 
 void sim_crash(struct sim *sim, const char *why)
@@ -173,7 +174,7 @@ static void step(struct sim *sim, enum who who, struct event *ev)
 	else
 		worker_step(sim->worker, ev, fx);
 	for (uint32_t i = 0; i < fx->count && !sim->failed && sim->up; i++) {
-		if (sim->crash_now || sim_fault(sim, OPT_CRASH, 10000)) {
+		if (sim_fault(sim, OPT_CRASH, 10000)) {
 			sim->marks[MARK_CRASH]++;
 			sim->marks[MARK_MID_STEP] += i > 0;
 			sim_crash(sim, "killed");
@@ -257,7 +258,7 @@ static void publish(struct sim *sim, const struct effect *x)
 	buf_add_slice(&sim->netmap, x->body);
 }
 
-static void trace_effect(struct sim *sim, enum who who, const struct effect *x)
+static void trace_effect(struct sim *sim, const struct effect *x)
 {
 	static const char *const names[] = {
 		[EFFECT_WAL_APPEND] = "append", [EFFECT_SNAPSHOT_SAVE] = "snapshot",
@@ -267,19 +268,23 @@ static void trace_effect(struct sim *sim, enum who who, const struct effect *x)
 		[EFFECT_WIPE] = "wipe", [EFFECT_REPLY_CHUNK] = "chunk",
 		[EFFECT_SESSION_CLOSE] = "close",
 	};
-	int body = x->kind == EFFECT_REPLY || (x->kind == EFFECT_SESSION_SEND && who == WORKER);
+	struct slice body = x->body;
 
 	if (x->kind == EFFECT_TIMER)
 		return;
+	if (x->kind == EFFECT_WAL_APPEND)	/* what stands in front is no text */
+		body.data += RAFT_ENTRY_HEADER < body.len ? RAFT_ENTRY_HEADER : body.len,
+		body.len -= RAFT_ENTRY_HEADER < body.len ? RAFT_ENTRY_HEADER : body.len;
+	else if (x->kind != EFFECT_REPLY && x->kind != EFFECT_SESSION_SEND)
+		body.len = 0;
 	sim_trace(sim, "  %s %llu %d %.*s %.*s %.*s%.*s", names[x->kind],
 		  (unsigned long long)x->id, x->status, SLICE_ARGS(x->method),
-		  SLICE_ARGS(x->target), SLICE_ARGS(x->text), body ? (int)x->body.len : 0,
-		  x->body.data ? x->body.data : "");
+		  SLICE_ARGS(x->target), SLICE_ARGS(x->text), SLICE_ARGS(body));
 }
 
 static void carry_out(struct sim *sim, enum who who, const struct effect *x)
 {
-	trace_effect(sim, who, x);
+	trace_effect(sim, x);
 	switch (x->kind) {
 	case EFFECT_TIMER: set_timer(sim, who, x->deadline_ms); break;
 	case EFFECT_LOG: break;
@@ -319,7 +324,6 @@ static void restart(struct sim *sim, struct happening *h)
 	struct event start = { .kind = EVENT_START, .text = SLICE(SIM_NODE) };
 
 	(void)h;
-	sim->life++;
 	sim_trace(sim, "---- the process starts, %u", sim->life);
 	sim->manager = manager_new(&sim_config, rng_next(&sim->rng));
 	sim->worker = worker_new(&worker, rng_next(&sim->rng));
@@ -499,6 +503,7 @@ void sim_run(struct sim *sim)
 	check_init(sim);
 	engine_init_sim(sim);
 	sim->faults = 1;
+	sim->life = 1;
 	sim_at(sim, 0, restart, NULL);
 	sim_at(sim, SECOND, second, NULL);
 	clients_start(sim);

@@ -244,7 +244,6 @@ struct sim {
 	uint64_t channel_us[2];	/* to each machine: messages keep their order */
 	struct buf netmap;	/* as published */
 	int faults;		/* phase 1 */
-	int crash_now;		/* the next effect is the last */
 	/* the world */
 	struct disk disk;
 	struct engine engine;
