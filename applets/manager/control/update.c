@@ -73,12 +73,16 @@ int task_is_dirty(const struct scene *sc, const struct task *t)
 	       !constraints_match(sc->service->spec.task_template.placement, n);
 }
 
-/* The one that runs or shall run, else the one that ended for good. */
-static const struct task *current_task(const struct slot *slot)
+/* The one that runs or shall run, else the one that ended for good: also the new one that was
+ * started first and did, and so leaves the old one running. */
+static const struct task *current_task(const struct scene *sc, const struct slot *slot)
 {
-	const struct task *t = slot_active(slot);
+	const struct task *active = slot_active(slot), *newest = slot->tasks[0];
+	uint64_t version = sc->service->spec_version;
 
-	return t ? t : slot->tasks[0];
+	if (active && (active->spec_version == version || newest->spec_version != version))
+		return active;
+	return newest;
 }
 
 /* Ended when nobody asked it to: before it ran, or soon after. */
@@ -112,7 +116,7 @@ static void count_failures(struct update *u, const struct slot *slot)
 
 static void count_slot(struct update *u, const struct slot *slot)
 {
-	const struct task *t = current_task(slot);
+	const struct task *t = current_task(u->scene, slot);
 	int64_t settled_at = time_after(t->running_at, u->config.delay);
 
 	count_failures(u, slot);
@@ -232,7 +236,7 @@ static void replace_dirty(struct update *u)
 	for (uint32_t i = 0; i < sc->slot_count; i++) {
 		struct slot *slot = &sc->slots[i];
 
-		if (slot->busy || !task_is_dirty(sc, current_task(slot)))
+		if (slot->busy || !task_is_dirty(sc, current_task(sc, slot)))
 			continue;
 		if (u->config.parallelism && u->in_flight >= u->config.parallelism)
 			return;
