@@ -450,12 +450,17 @@ static int check_networks(struct sim *sim, char why[256])
 	return 1;
 }
 
+/* One that was made before its service had ports is reached at another address. */
 static int is_backend(const struct netmap_port *port, const struct container *c)
 {
+	int on_ingress = 0;
+
+	for (int i = 0; i < c->network_count; i++)
+		on_ingress |= strcmp(c->networks[i].network, "ingress") == 0;
 	for (int i = 0; i < c->network_count; i++) {
 		uint32_t address;
 
-		if (strcmp(c->networks[i].network, "ingress") != 0 ||
+		if ((on_ingress && strcmp(c->networks[i].network, "ingress") != 0) ||
 		    ipv4_parse(slice_of(c->networks[i].address), &address) < 0)
 			continue;
 		for (uint32_t k = 0; k < port->backend_count; k++) {

@@ -236,6 +236,8 @@ static void look_again(struct sim *sim)
 	const struct state *state = &sim->checks.shadow;
 	char name[16];
 
+	if (sim->checks.recovering)
+		return;		/* what the log still holds is not known */
 	for (int i = 0; i < SERVICES; i++) {
 		struct client_service *s = &sim->clients.services[i];
 		const struct service *stored;
@@ -355,7 +357,8 @@ static void service_answered(struct sim *sim, struct client_request *r, const st
 	struct client_service *s = &sim->clients.services[r->slot];
 	unsigned done = x->status < 300;
 
-	s->busy = 0;
+	/* With a disk that failed the outcome is known after the restart only. */
+	s->busy = sim->disk.failed;
 	if (r->kind == REQUEST_REMOVE) {
 		sim->marks[MARK_REMOVED] += done;
 		if (done)
@@ -385,7 +388,7 @@ static void answered(struct sim *sim, struct client_request *r, const struct eff
 		break;
 	case REQUEST_NET_CREATE:
 	case REQUEST_NET_REMOVE:
-		c->networks[r->slot].busy = 0;
+		c->networks[r->slot].busy = sim->disk.failed;
 		if (r->kind == REQUEST_NET_REMOVE && x->status < 300)
 			sim->marks[MARK_NETWORK]++;
 		break;
