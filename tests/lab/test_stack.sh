@@ -58,7 +58,7 @@ Y
 containers() { d 1 ps -aq | wc -l; }
 answers() { x 1 bash -c 'for i in $(seq 20); do curl -s -m 5 localhost:4000/cgi-bin/who; done' | sort -u | wc -l; }
 limits() { d 1 inspect -f '{{.HostConfig.NanoCpus}} {{.HostConfig.Memory}}' $(d 1 ps -q) | sort -u; }
-listening() { x 1 cat /proc/net/tcp | awk '$4 == "0A" {print $2}' | grep -ci ":$(printf %04X "$1")"; }
+listening() { x 1 cat /proc/net/tcp | awk '$4 == "0A" {print $2}' | grep -ci ":$(printf %04X "$1")" || true; }
 networks() { d 1 network ls -q --filter label=com.docker.swarm.network.id | wc -l; }
 
 check "init" sb 1 init
