@@ -1,7 +1,7 @@
 /* Contracts are in engine.h and http/fetch.h. */
 #include "io/engine.h"
+#include <assert.h>
 #include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/mem.h"
@@ -16,6 +16,7 @@ struct engine_connection {
 	struct http_fetch http;
 	uint64_t id;
 	int busy;
+	int used;		/* it has served a call before this one */
 	int pieces;
 	int status;
 	struct buf error;	/* the body of a stream that is an error */
@@ -49,6 +50,22 @@ static void leave_idle(struct engine_connection *c)
 	c->engine->idle_count--;
 }
 
+/* Keeps the connection for the next call, without the memory of this one. */
+static void keep_idle(struct engine_connection *c)
+{
+	struct engine *e = c->engine;
+	struct http_fetch_event ev;
+
+	loop_timer_clear(e->loop, &c->timer);
+	(void)http_fetch_next(&c->http, &ev);	/* there is none: it lets go of the answer */
+	buf_done(&c->error);
+	c->busy = 0;
+	c->used = 1;
+	c->next = e->idle;
+	e->idle = c;
+	e->idle_count++;
+}
+
 /* The call is over: tells it, after the connection is put away, so that the handler may begin
  * the next call on it. */
 static void finish(struct engine_connection *c, int status, struct slice body, const char *why)
@@ -62,16 +79,11 @@ static void finish(struct engine_connection *c, int status, struct slice body, c
 	buf_init(&copy, ENGINE_BODY_MAX);
 	buf_add_slice(&copy, body);
 	(void)map_remove(&e->calls, id_key(&id));
-	loop_timer_clear(e->loop, &c->timer);
-	c->busy = 0;
 	if (status && http_fetch_reusable(&c->http) && e->idle_count < ENGINE_IDLE_MAX &&
-	    loop_rewatch(e->loop, &c->watch, EPOLLIN | EPOLLRDHUP) == 0) {
-		c->next = e->idle;
-		e->idle = c;
-		e->idle_count++;
-	} else {
+	    loop_rewatch(e->loop, &c->watch, EPOLLIN) == 0)
+		keep_idle(c);
+	else
 		free_connection(c);
-	}
 	e->handler->reply(e->handler->context, id, status, buf_slice(&copy), text.text);
 	buf_done(&copy);
 }
@@ -151,11 +163,8 @@ static void on_ready(struct loop_watch *w, uint32_t events)
 		free_connection(c);
 		return;
 	}
-	if ((events & EPOLLOUT) && write_out(c) < 0) {
-		finish(c, 0, (struct slice){ NULL, 0 }, "the connection was lost");
-		return;
-	}
-	if ((events & EPOLLOUT) && http_fetch_out(&c->http).len == 0)
+	/* An engine that takes no more may still have answered: what it sent is read either way. */
+	if ((events & EPOLLOUT) && (write_out(c) < 0 || http_fetch_out(&c->http).len == 0))
 		(void)loop_rewatch(c->engine->loop, w, EPOLLIN);
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		read_in(c);
@@ -189,16 +198,11 @@ void engine_done(struct engine *e)
 	}
 }
 
-static struct engine_connection *take_connection(struct engine *e)
+static struct engine_connection *new_connection(struct engine *e)
 {
-	struct engine_connection *c = e->idle;
+	struct engine_connection *c = mem_new(sizeof(*c));
 	int fd;
 
-	if (c) {
-		leave_idle(c);
-		return c;
-	}
-	c = mem_new(sizeof(*c));
 	c->engine = e;
 	c->watch.call = on_ready;
 	c->watch.context = c;
@@ -214,36 +218,54 @@ static struct engine_connection *take_connection(struct engine *e)
 	return c;
 }
 
+/* A connection on which the request is under way, or one that failed. An engine that closed an
+ * idle connection refuses the first byte on it: then the next one is taken, as nothing of the
+ * request has reached it. */
+static struct engine_connection *send_request(struct engine *e, const struct http_request *http,
+					      enum http_fetch_mode mode)
+{
+	struct engine_connection *c;
+
+	for (;;) {
+		c = e->idle;
+		if (c)
+			leave_idle(c);
+		else
+			c = new_connection(e);
+		if (c->failed.text[0])
+			return c;
+		http_fetch_start(&c->http, http, mode);
+		/* On a new one the end of the connection will tell, maybe behind an answer. */
+		if (write_out(c) == 0 || !c->used)
+			break;
+		free_connection(c);
+	}
+	if (http_fetch_out(&c->http).len &&
+	    loop_rewatch(e->loop, &c->watch, EPOLLIN | EPOLLOUT) < 0)
+		errmsg_set(&c->failed, ERR_IO, "the connection cannot be watched");
+	return c;
+}
+
 void engine_call(struct engine *e, const struct engine_request *request)
 {
-	struct engine_connection *c = take_connection(e);
 	struct http_request http = {
 		.method = request->method, .target = request->target, .body = request->body,
 	};
+	struct engine_connection *c;
 
 	if (request->body.len)
 		http.content_type = SLICE("application/json");
+	c = send_request(e, &http, request->pieces ? HTTP_FETCH_PIECES : HTTP_FETCH_WHOLE);
 	c->id = request->id;
 	c->busy = 1;
 	c->pieces = request->pieces;
 	c->status = 0;
-	buf_reset(&c->error);
+	assert(!map_get(&e->calls, id_key(&c->id)));
 	map_set(&e->calls, id_key(&c->id), c);
-	if (c->failed.text[0]) {
+	if (c->failed.text[0])		/* told by the timer, not from in here */
 		loop_timer_set(e->loop, &c->timer, loop_now_ms(e->loop));
-		return;
-	}
-	http_fetch_start(&c->http, &http,
-			 request->pieces ? HTTP_FETCH_PIECES : HTTP_FETCH_WHOLE);
-	if (request->timeout_ms)
+	else if (request->timeout_ms)
 		loop_timer_set(e->loop, &c->timer, loop_now_ms(e->loop) + request->timeout_ms);
-	if (write_out(c) < 0)	/* told by the timer, not from in here */
-		errmsg_set(&c->failed, ERR_IO, "the connection was lost");
-	if (c->failed.text[0])
-		loop_timer_set(e->loop, &c->timer, loop_now_ms(e->loop));
-	else
-		(void)loop_rewatch(e->loop, &c->watch, http_fetch_out(&c->http).len ?
-				   EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 void engine_cancel(struct engine *e, uint64_t id)

@@ -4,20 +4,27 @@
  * A connection is in one of three states: its machine reads or answers (watch), it waits for
  * the owner's reply (id != 0), or it is relayed to the engine (relay), and then the relay owns
  * the descriptor.
+ *
+ * The socket is a unix one: a client that is gone makes EPOLLHUP, which comes unasked. One that
+ * only shut its writing side down waits for its answer, so EPOLLRDHUP is nothing to wait for.
  */
 #include "io/server.h"
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "codec/json.h"
 #include "io/clock.h"
 #include "io/sock.h"
 
-/* What a head and one read can make together still fits a relay's buffer. */
-enum { READ_BYTES = RELAY_BUFFER - HTTP_SERVE_HIJACK_MAX + HTTP_SERVE_READ_MAX };
+enum {
+	/* What a head and one read can make together still fits a relay's buffer. */
+	READ_BYTES = RELAY_BUFFER - HTTP_SERVE_HIJACK_MAX + HTTP_SERVE_READ_MAX,
+	FLUSH_STEP_MS = 10,
+};
 
 struct server_connection {
 	struct server *server;
@@ -27,8 +34,7 @@ struct server_connection {
 	struct http_serve http;
 	struct relay *relay;	/* set when it is passed through */
 	uint64_t id;		/* of the request that waits for its reply; 0 = none */
-	int ended;		/* the client sends no more */
-	int in_events;		/* take_events is running: it goes on by itself */
+	int settling;		/* settle is running: it goes on by itself */
 };
 
 static struct slice id_key(const uint64_t *id)
@@ -36,12 +42,17 @@ static struct slice id_key(const uint64_t *id)
 	return (struct slice){ (const char *)id, sizeof(*id) };
 }
 
-static void accept_some(struct loop_watch *w, uint32_t events);
-
-static void resume(struct server *s)
+static void pause_accepting(struct server *s)
 {
-	if (s->paused && s->count < SERVER_CONNECTIONS_MAX) {
+	s->paused = 1;
+	(void)loop_rewatch(s->loop, &s->listener, EPOLLPRI);	/* which never comes */
+}
+
+static void resume_accepting(struct server *s)
+{
+	if (s->paused && s->count < s->connections_max) {
 		s->paused = 0;
+		loop_timer_clear(s->loop, &s->accept_timer);
 		(void)loop_rewatch(s->loop, &s->listener, EPOLLIN);
 	}
 }
@@ -62,7 +73,7 @@ static void drop(struct server_connection *c)
 	mem_free(c->relay);
 	mem_free(c);
 	s->count--;
-	resume(s);
+	resume_accepting(s);
 }
 
 static void close_connection(struct server_connection *c)
@@ -87,14 +98,22 @@ static void relay_ended(struct relay *r, int err)
 	drop(r->context);
 }
 
-static void refuse(struct server_connection *c, int status, const char *why)
+static void refuse(struct server_connection *c, const struct errmsg *msg)
 {
-	char text[ERRMSG_MAX + 64];
-	struct http_reply reply = { .status = status, .content_type = SLICE("application/json") };
-	int n = snprintf(text, sizeof(text), "{\"message\":\"%s\"}\n", why);
+	struct http_reply reply = { .status = 502, .content_type = SLICE("application/json") };
+	struct json_writer w;
+	struct buf text;
 
-	reply.body = (struct slice){ text, n < (int)sizeof(text) ? (size_t)n : 0 };
+	buf_init(&text, 8 * ERRMSG_MAX);
+	json_begin(&w, &text);
+	json_open_object(&w);
+	json_write_key(&w, "message");
+	json_write_str(&w, msg->text);
+	json_close_object(&w);
+	buf_add_char(&text, '\n');
+	reply.body = buf_slice(&text);
 	(void)http_serve_reply(&c->http, &reply, loop_now_ms(c->server->loop));
+	buf_done(&text);
 }
 
 /* 1 if the relay has taken the connection over. */
@@ -107,7 +126,8 @@ static int pass_through(struct server_connection *c, const struct http_head *hea
 	int err, fd = c->watch.fd;
 
 	if (engine < 0) {
-		refuse(c, 502, "the engine does not answer");
+		errmsg_prefix(&msg, engine, "the container engine cannot be reached");
+		refuse(c, &msg);
 		return 0;
 	}
 	buf_init(&out, HTTP_SERVE_HIJACK_MAX);
@@ -118,9 +138,8 @@ static int pass_through(struct server_connection *c, const struct http_head *hea
 	relay_init(c->relay, &s->relays);
 	loop_unwatch(s->loop, &c->watch);
 	loop_timer_clear(s->loop, &c->timer);
+	assert(http_serve_out(&c->http).len == 0);
 	err = relay_give(c->relay, 0, buf_slice(&out));
-	if (err == 0)
-		err = relay_give(c->relay, 1, http_serve_out(&c->http));
 	buf_done(&out);
 	if (err == 0)
 		err = relay_start(c->relay, fd, engine);
@@ -142,25 +161,6 @@ static void hand_over(struct server_connection *c, const struct http_serve_event
 	c->id = ++s->last_id;
 	map_set(&s->requests, id_key(&c->id), c);
 	s->handler->request(s->handler->context, c->id, &ev->head, ev->body);
-}
-
-/* 1 if the connection is not ours any more. */
-static int take_events(struct server_connection *c)
-{
-	struct server *s = c->server;
-	struct http_serve_event ev;
-
-	c->in_events = 1;
-	while (!c->id && http_serve_next(&c->http, loop_now_ms(s->loop), &ev)) {
-		if (ev.kind == HTTP_SERVE_HEAD &&
-		    !s->handler->serves(ev.head.method, ev.head.target) &&
-		    pass_through(c, &ev.head))
-			return 1;
-		if (ev.kind == HTTP_SERVE_REQUEST)
-			hand_over(c, &ev);
-	}
-	c->in_events = 0;
-	return 0;
 }
 
 static int write_out(struct server_connection *c)
@@ -187,63 +187,95 @@ static void set_timer(struct server_connection *c)
 		loop_timer_set(c->server->loop, &c->timer, deadline);
 }
 
-/* Writes what there is and waits for what comes next. The connection may be gone after. */
-static void settle(struct server_connection *c)
+/* May the next request be looked at? Not before the answers to all before it are sent: a client
+ * that sends requests and reads no answers gets no further. */
+static int is_free(const struct server_connection *c)
+{
+	return !c->id && http_serve_out(&c->http).len == 0;
+}
+
+enum taken { NOTHING, SOMETHING, PASSED_ON };
+
+/* PASSED_ON: the connection is not ours any more. */
+static enum taken take_event(struct server_connection *c)
+{
+	struct server *s = c->server;
+	struct http_serve_event ev;
+
+	if (!is_free(c) || !http_serve_next(&c->http, loop_now_ms(s->loop), &ev))
+		return NOTHING;
+	if (ev.kind == HTTP_SERVE_HEAD && !s->handler->serves(ev.head.method, ev.head.target))
+		return pass_through(c, &ev.head) ? PASSED_ON : SOMETHING;
+	if (ev.kind == HTTP_SERVE_REQUEST)
+		hand_over(c, &ev);
+	return SOMETHING;
+}
+
+static void wait_for_more(struct server_connection *c)
 {
 	uint32_t events = 0;
 
-	if (write_out(c) < 0) {
+	if (is_free(c) && http_serve_wants(&c->http))
+		events |= EPOLLIN;
+	if (http_serve_out(&c->http).len)
+		events |= EPOLLOUT;
+	/* An empty mask would mean "not registered". */
+	if (loop_rewatch(c->server->loop, &c->watch, events ? events : EPOLLPRI) < 0)
 		close_connection(c);
+	else
+		set_timer(c);
+}
+
+/* Takes what there is, writes what there is, and waits for what comes next. The connection may
+ * be gone after. */
+static void settle(struct server_connection *c)
+{
+	enum taken taken;
+
+	c->settling = 1;
+	do {
+		if (write_out(c) < 0) {
+			close_connection(c);
+			return;
+		}
+		taken = take_event(c);
+	} while (taken == SOMETHING);
+	if (taken == PASSED_ON)
 		return;
-	}
+	c->settling = 0;
 	if (http_serve_finished(&c->http)) {
 		shutdown(c->watch.fd, SHUT_WR);
 		close_connection(c);
 		return;
 	}
-	if (http_serve_wants(&c->http) && !c->ended)
-		events |= EPOLLIN;
-	if (!c->ended)
-		events |= EPOLLRDHUP;
-	if (http_serve_out(&c->http).len)
-		events |= EPOLLOUT;
-	/* EPOLLHUP and EPOLLERR come unasked; an empty mask would mean "not registered". */
-	if (loop_rewatch(c->server->loop, &c->watch, events ? events : EPOLLPRI) < 0) {
-		close_connection(c);
-		return;
-	}
-	set_timer(c);
+	wait_for_more(c);
+}
+
+/* 0, or ERR_IO. */
+static int read_in(struct server_connection *c)
+{
+	static char bytes[READ_BYTES];
+	ssize_t n = recv(c->watch.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : ERR_IO;
+	if (n == 0)
+		http_serve_eof(&c->http);
+	else
+		http_serve_feed(&c->http, (struct slice){ bytes, (size_t)n },
+				loop_now_ms(c->server->loop));
+	return 0;
 }
 
 static void on_ready(struct loop_watch *w, uint32_t events)
 {
-	static char bytes[READ_BYTES];
 	struct server_connection *c = w->context;
-	ssize_t n;
 
-	if (events & (EPOLLHUP | EPOLLERR)) {
+	if ((events & (EPOLLHUP | EPOLLERR)) ||
+	    ((events & EPOLLIN) && is_free(c) && http_serve_wants(&c->http) && read_in(c) < 0))
 		close_connection(c);
-		return;
-	}
-	if (http_serve_wants(&c->http) && (events & (EPOLLIN | EPOLLRDHUP))) {
-		n = recv(w->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-		if (n > 0) {
-			http_serve_feed(&c->http, (struct slice){ bytes, (size_t)n },
-					loop_now_ms(c->server->loop));
-		} else if (n == 0) {
-			c->ended = 1;
-			http_serve_eof(&c->http);
-		} else if (errno != EAGAIN && errno != EINTR) {
-			close_connection(c);
-			return;
-		}
-		if (take_events(c))
-			return;
-	} else if (events & EPOLLRDHUP) {
-		c->ended = 1;
-		http_serve_eof(&c->http);
-	}
-	settle(c);
+	else
+		settle(c);
 }
 
 static void on_time(struct loop_timer *t)
@@ -269,7 +301,7 @@ static void accept_one(struct server *s, int fd)
 	c->watch.context = c;
 	c->timer.call = on_time;
 	c->timer.context = c;
-	if (loop_watch(s->loop, &c->watch, fd, EPOLLIN | EPOLLRDHUP) < 0) {
+	if (loop_watch(s->loop, &c->watch, fd, EPOLLIN) < 0) {
 		close(fd);
 		drop(c);
 		return;
@@ -280,15 +312,37 @@ static void accept_one(struct server *s, int fd)
 static void accept_some(struct loop_watch *w, uint32_t events)
 {
 	struct server *s = w->context;
-	int fd;
+	int fd = 0;
 
 	(void)events;
-	while (s->count < SERVER_CONNECTIONS_MAX && (fd = sock_accept(w->fd)) >= 0)
+	while (s->count < s->connections_max && (fd = sock_accept(w->fd)) >= 0)
 		accept_one(s, fd);
-	if (s->count >= SERVER_CONNECTIONS_MAX) {
-		s->paused = 1;
-		(void)loop_rewatch(s->loop, w, EPOLLPRI);
-	}
+	if (fd == ERR_MORE)
+		return;
+	/* Full, or no descriptor is left, or the listener is broken: it would be reported as
+	 * readable for ever. */
+	pause_accepting(s);
+	if (s->count < s->connections_max)
+		loop_timer_set(s->loop, &s->accept_timer,
+			       loop_now_ms(s->loop) + SERVER_ACCEPT_AGAIN_MS);
+}
+
+static void on_accept_time(struct loop_timer *t)
+{
+	resume_accepting(t->context);
+}
+
+/* So many that files and the engine's end of those passed through find descriptors, too. */
+static uint32_t count_connections(void)
+{
+	struct rlimit r;
+	uint64_t n;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return SERVER_CONNECTIONS_MAX;
+	n = r.rlim_cur > 2 * SERVER_SPARE_FDS ? (r.rlim_cur - SERVER_SPARE_FDS) / 2 :
+						r.rlim_cur / 4;
+	return n < SERVER_CONNECTIONS_MAX ? (uint32_t)n : SERVER_CONNECTIONS_MAX;
 }
 
 void server_init(struct server *s, struct loop *l, const struct server_handler *handler,
@@ -298,6 +352,9 @@ void server_init(struct server *s, struct loop *l, const struct server_handler *
 	s->config = (struct http_serve_config){
 		.headers = headers, .body_max = SERVER_BODY_MAX, .out_max = SERVER_OUT_MAX,
 	};
+	s->connections_max = count_connections();
+	s->accept_timer.call = on_accept_time;
+	s->accept_timer.context = s;
 	map_init(&s->requests);
 	relay_pool_init(&s->relays, l);
 }
@@ -315,6 +372,7 @@ void server_done(struct server *s)
 	}
 	if (s->listener.events)
 		loop_close(s->loop, &s->listener);
+	loop_timer_clear(s->loop, &s->accept_timer);
 	relay_pool_done(&s->relays);
 	map_done(&s->requests);
 }
@@ -334,23 +392,21 @@ int server_listen(struct server *s, const char *path, mode_t mode, struct errmsg
 	return 0;
 }
 
-/* The request is answered: the next one on the connection may follow. */
+/* A reply, or a piece of one, is in the machine's output. err < 0: more output than a client may
+ * leave waiting; the machine is finished and settle closes it. */
 static void answered(struct server_connection *c, int err, int more)
 {
 	struct server *s = c->server;
 	uint64_t id = c->id;
 
-	/* Too much output that nobody takes: the machine is finished, settle closes it. */
-	if (err < 0 && more)
-		s->handler->gone(s->handler->context, id);
 	if (err < 0 || !more) {
 		(void)map_remove(&s->requests, id_key(&id));
 		c->id = 0;
-		if (c->in_events || take_events(c))
-			return;
 	}
-	if (!c->in_events)
+	if (!c->settling)
 		settle(c);
+	if (err < 0 && more)
+		s->handler->gone(s->handler->context, id);
 }
 
 void server_reply(struct server *s, uint64_t id, const struct http_reply *reply)
@@ -372,12 +428,17 @@ void server_piece(struct server *s, uint64_t id, struct slice piece, int more)
 void server_flush(struct server *s, int timeout_ms)
 {
 	uint64_t end = clock_now_ms() + (uint64_t)timeout_ms;
-	struct server_connection *c;
 
-	do {
-		for (c = s->connections; c; c = c->next) {
+	for (;;) {
+		struct pollfd waits = { .fd = -1, .events = POLLOUT };
+
+		for (struct server_connection *c = s->connections; c; c = c->next) {
 			if (!c->relay && write_out(c) == 0 && http_serve_out(&c->http).len)
-				break;
+				waits.fd = c->watch.fd;
 		}
-	} while (c && clock_now_ms() < end);
+		if (waits.fd < 0 || clock_now_ms() >= end)
+			return;
+		/* Others may be ready before this one: so not for long. */
+		(void)poll(&waits, 1, FLUSH_STEP_MS);
+	}
 }

@@ -1,7 +1,8 @@
 /* engine.h - calls to the container engine on its unix socket. I/O.
  *
- * Each call is one HTTP exchange; connections are kept for the next one. How many are under
- * way at once is the caller's business (the worker bounds it).
+ * Each call is one HTTP exchange; connections are kept for the next one, and one that the
+ * engine has closed meanwhile is passed over. How many calls are under way at once is the
+ * caller's business (the worker bounds it).
  */
 #ifndef SB_IO_ENGINE_H
 #define SB_IO_ENGINE_H
@@ -35,7 +36,7 @@ struct engine {		/* all private */
 };
 
 struct engine_request {
-	uint64_t id;
+	uint64_t id;				/* of no other call under way */
 	struct slice method, target, body;	/* copied; body is JSON or empty */
 	uint64_t timeout_ms;			/* for the whole exchange; 0 = none */
 	int pieces;				/* deliver the body as it comes */

@@ -15,10 +15,15 @@
 
 enum {
 	/* Connections at once: 1,000 idle ones must not keep anybody out. An idle one costs
-	 * under 1 KiB. Beyond it new ones wait in the listener's backlog. */
+	 * under 1 KiB here. Beyond it new ones wait in the listener's backlog. Fewer where the
+	 * process may not have the descriptors: see server_init. */
 	SERVER_CONNECTIONS_MAX = 4096,
+	/* Descriptors left to others: the log, the engine's calls, the relays' pipes. */
+	SERVER_SPARE_FDS = 128 + 2 * RELAY_PIPES,
+	SERVER_ACCEPT_AGAIN_MS = 100,	/* when there was no descriptor for a connection */
 	SERVER_BODY_MAX = 2 * 1024 * 1024,	/* a spec, or a secret in base64 */
-	SERVER_OUT_MAX = 64 * 1024 * 1024,	/* a list of every task of a large swarm */
+	SERVER_OUT_MAX = 64 * 1024 * 1024,	/* a list of every task of a large swarm; of a
+					 * reply that is longer not one byte is sent */
 };
 
 struct server_handler {
@@ -28,7 +33,8 @@ struct server_handler {
 	/* Slices are borrowed for the call. */
 	void (*request)(void *context, uint64_t id, const struct http_head *head,
 			struct slice body);
-	/* The client left before its reply was complete; id is not to be used any more. */
+	/* The client left, or reads nothing, before its reply was complete; id is not to be used
+	 * any more. May be called from inside server_reply and server_piece. */
 	void (*gone)(void *context, uint64_t id);
 };
 
@@ -41,12 +47,15 @@ struct server {		/* all private */
 	struct loop_watch listener;
 	struct server_connection *connections;
 	struct map requests;
+	struct loop_timer accept_timer;
 	uint64_t last_id;
+	uint32_t connections_max;
 	uint32_t count;
 	int paused;
 };
 
-/* headers: lines every reply carries. engine_path: the engine's socket file. Both borrowed. */
+/* headers: lines every reply carries. engine_path: the engine's socket file. Both borrowed. How
+ * many connections there may be follows from RLIMIT_NOFILE as it is now: two descriptors each. */
 void server_init(struct server *s, struct loop *l, const struct server_handler *handler,
 		 struct slice headers, const char *engine_path);
 /* Closes everything. */
@@ -56,6 +65,6 @@ int server_listen(struct server *s, const char *path, mode_t mode, struct errmsg
 /* Answers request id; more = 1 when pieces follow. An id whose client is gone is ignored. */
 void server_reply(struct server *s, uint64_t id, const struct http_reply *reply);
 void server_piece(struct server *s, uint64_t id, struct slice piece, int more);
-/* Tries for at most timeout_ms to send what is not sent yet: before the process ends. */
+/* Waits for at most timeout_ms for replies to be sent: before the process ends. */
 void server_flush(struct server *s, int timeout_ms);
 #endif
