@@ -7,7 +7,7 @@
 #include "raft/raft.h"
 #include "sim.h"
 
-enum { COMPARE_EVERY = 32, STATE_TEXT_MAX = 64 << 20 };
+enum { COMPARE_EVERY = 100, STATE_TEXT_MAX = 64 << 20 };
 
 /* A task as it was seen last. */
 struct seen_task {
@@ -36,6 +36,7 @@ void check_init(struct sim *sim)
 	state_init(&sim->checks.shadow);
 	map_init(&sim->checks.tasks);
 	map_init(&sim->checks.services);
+	sim->checks.recovering = 1;
 }
 
 void check_done(struct sim *sim)
@@ -276,7 +277,7 @@ static void check_services(struct sim *sim, const struct state *state)
 	}
 }
 
-void check_started(struct sim *sim)
+void check_crashed(struct sim *sim)
 {
 	sim->checks.recovering = 1;
 }
@@ -480,7 +481,8 @@ static int check_port(struct sim *sim, const struct netmap_port *port, char why[
 	uint32_t count = 0;
 
 	for (const struct container *c = sim->engine.containers; s && c; c = c->next) {
-		if (c->state != RUNNING || strcmp(c->service, s->meta.id) != 0)
+		if (c->state != RUNNING || strcmp(c->service, s->meta.id) != 0 ||
+		    c->network_count == 0)
 			continue;
 		count++;
 		if (!is_backend(port, c)) {

@@ -143,6 +143,7 @@ static void end_process(struct sim *sim)
 	disk_crash(sim);
 	engine_crash(sim);
 	clients_crash(sim);
+	check_crashed(sim);
 	sim->life++;		/* what was to happen in the old one does not */
 }
 
@@ -258,6 +259,14 @@ static void publish(struct sim *sim, const struct effect *x)
 	buf_add_slice(&sim->netmap, x->body);
 }
 
+/* All of it only where all is printed. */
+static struct slice shown(const struct sim *sim, struct slice s)
+{
+	if (!sim->trace && s.len > SIM_TRACE_WIDTH)
+		s.len = SIM_TRACE_WIDTH;
+	return s;
+}
+
 static void trace_effect(struct sim *sim, const struct effect *x)
 {
 	static const char *const names[] = {
@@ -272,11 +281,12 @@ static void trace_effect(struct sim *sim, const struct effect *x)
 
 	if (x->kind == EFFECT_TIMER)
 		return;
-	if (x->kind == EFFECT_WAL_APPEND)	/* what stands in front is no text */
-		body.data += RAFT_ENTRY_HEADER < body.len ? RAFT_ENTRY_HEADER : body.len,
-		body.len -= RAFT_ENTRY_HEADER < body.len ? RAFT_ENTRY_HEADER : body.len;
+	if (x->kind == EFFECT_WAL_APPEND && body.len > RAFT_ENTRY_HEADER)
+		body = (struct slice){ body.data + RAFT_ENTRY_HEADER,
+				       body.len - RAFT_ENTRY_HEADER };
 	else if (x->kind != EFFECT_REPLY && x->kind != EFFECT_SESSION_SEND)
 		body.len = 0;
+	body = shown(sim, body);
 	sim_trace(sim, "  %s %llu %d %.*s %.*s %.*s%.*s", names[x->kind],
 		  (unsigned long long)x->id, x->status, SLICE_ARGS(x->method),
 		  SLICE_ARGS(x->target), SLICE_ARGS(x->text), SLICE_ARGS(body));
@@ -332,7 +342,6 @@ static void restart(struct sim *sim, struct happening *h)
 	sim->up = 1;
 	sim->session++;
 	start.id = sim->disk.last;
-	check_started(sim);
 	sim_deliver(sim, 0, MANAGER, &start);
 	sim_deliver(sim, 0, WORKER, &start);
 	session_up(sim);
@@ -507,7 +516,7 @@ void sim_run(struct sim *sim)
 	sim_at(sim, 0, restart, NULL);
 	sim_at(sim, SECOND, second, NULL);
 	clients_start(sim);
-	run_until(sim, sim_between(sim, 30, 240) * SECOND);
+	run_until(sim, sim_between(sim, 20, 120) * SECOND);
 	if (!sim->failed)
 		phase_two(sim);
 }

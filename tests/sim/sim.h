@@ -343,7 +343,7 @@ int clients_quiet(const struct sim *sim);
 
 void check_init(struct sim *sim);
 void check_done(struct sim *sim);
-void check_started(struct sim *sim);
+void check_crashed(struct sim *sim);
 void check_step(struct sim *sim, enum who who);
 /* A client got its acknowledgement. */
 void check_acked(struct sim *sim, const struct client_request *r, const char *id);
