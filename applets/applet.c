@@ -28,7 +28,7 @@ const struct command *applet_command(const struct applet *applet, const char *na
 	return NULL;
 }
 
-struct slice applet_called(const char *argv0)
+struct slice applet_called(const char *argv0, int *is_link)
 {
 	static const char *const fronts[] = { "swarmbox-", "docker-" };
 	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
@@ -37,10 +37,11 @@ struct slice applet_called(const char *argv0)
 	for (size_t i = 0; i < sizeof(fronts) / sizeof(*fronts); i++) {
 		size_t n = strlen(fronts[i]);
 
-		if (slice_has_prefix(name, fronts[i]))
+		*is_link = slice_has_prefix(name, fronts[i]);
+		if (*is_link)
 			return (struct slice){ name.data + n, name.len - n };
 	}
-	return slice_is(name, "swarmbox") ? (struct slice){ NULL, 0 } : name;
+	return name;
 }
 
 void applet_help_all(const struct applet *table, struct buf *out)

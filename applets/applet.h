@@ -32,11 +32,11 @@ const struct command *applet_command(const struct applet *applet, const char *na
 int applet_is_single(const struct applet *applet);
 
 /*
- * The applet's name in the name a program was called by (a path or not): "swarmbox-service"
- * and "docker-service" give "service", "swarmbox" gives the empty slice, other names
- * themselves ("lb").
+ * The applet's name in the name a program was called by (a path or not): "swarmbox-service",
+ * "docker-service" and "service" give "service". *is_link: 1 for the first two, which can
+ * mean nothing else; another name may be that of the box itself.
  */
-struct slice applet_called(const char *argv0);
+struct slice applet_called(const char *argv0, int *is_link);
 
 /* Help of the whole box, and of an applet with subcommands. */
 void applet_help_all(const struct applet *table, struct buf *out);

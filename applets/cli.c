@@ -212,6 +212,8 @@ static int unreachable(int err, struct errmsg *msg)
 	struct errmsg why = *msg;
 	const char *advice = "";
 
+	if (err == ERR_INVALID || err == ERR_UNSUPPORTED)
+		return errmsg_prefix(msg, err, "the manager's address");
 	if (err == ERR_NOT_FOUND || err == ERR_UNAVAILABLE)
 		advice = ": start it with 'swarmbox init' or 'swarmbox manager'";
 	else if (err == ERR_DENIED)

@@ -122,11 +122,11 @@ static int run_box(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct slice name = applet_called(argc > 0 ? argv[0] : NULL);
-	const struct applet *applet;
+	int is_link;
+	struct slice name = applet_called(argc > 0 ? argv[0] : NULL, &is_link);
+	const struct applet *applet = applet_find(applets, name);
 
-	if (name.len == 0)
-		return run_box(argc, argv);
-	applet = applet_find(applets, name);
-	return applet ? run_applet(applet, argc, argv) : unknown(argv[0]);
+	if (applet)
+		return run_applet(applet, argc, argv);
+	return is_link ? unknown(argv[0]) : run_box(argc, argv);
 }

@@ -178,10 +178,10 @@ int values_ulimit(struct arena *a, const char *text, struct ulimit *out, struct 
 	hard = slice_of(value);
 	soft = slice_cut(&hard, ':');
 	if (!*out->name || slice_to_i64(soft, &out->soft) < 0)
-		return bad(msg, text, "is not name=soft[:hard]");
+		return errmsg_set(msg, ERR_INVALID, "\"%s\" is not name=soft[:hard]", text);
 	out->hard = out->soft;
 	if (hard.data && slice_to_i64(hard, &out->hard) < 0)
-		return bad(msg, text, "is not name=soft[:hard]");
+		return errmsg_set(msg, ERR_INVALID, "\"%s\" is not name=soft[:hard]", text);
 	return 0;
 }
 
@@ -191,7 +191,7 @@ int values_host(struct arena *a, const char *text, const char **out, struct errm
 	struct slice name = slice_cut(&address, ':');
 
 	if (name.len == 0 || address.len == 0)
-		return bad(msg, text, "is not name:ip");
+		return errmsg_set(msg, ERR_INVALID, "\"%s\" is not name:ip", text);
 	*out = arena_printf(a, "%.*s %.*s", SLICE_ARGS(address), SLICE_ARGS(name));
 	return 0;
 }

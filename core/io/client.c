@@ -166,7 +166,10 @@ static int take_event(struct client *c, struct client_exchange *x,
 		buf_add_slice(x->body, ev->body);
 		return 1;
 	case HTTP_FETCH_ERROR:
-		return errmsg_set(msg, ev->err, "%s: %s", c->host, ev->why);
+		if (ev->err == ERR_IO)
+			return broken(c, msg, ERR_IO);
+		return errmsg_set(msg, ev->err == ERR_LIMIT ? ERR_LIMIT : ERR_CORRUPT, "%s: %s",
+			c->host, ev->why);
 	case HTTP_FETCH_RAW:
 	case HTTP_FETCH_NONE:
 		break;
