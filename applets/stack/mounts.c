@@ -342,8 +342,8 @@ static int finish_bind(struct loader *l, const struct yaml *item, const struct m
 	if (!d->propagation)
 		return 0;
 	if (!is_propagation(slice_of(d->propagation)))
-		return load_fail(l, item, "\"%.*s\" is not a propagation: private, rprivate, shared, "
-			"rshared, slave or rslave", SHOWN(slice_of(d->propagation)));
+		return load_fail(l, item, "\"%.*s\" is not a propagation: private, rprivate, "
+			"shared, rshared, slave or rslave", SHOWN(slice_of(d->propagation)));
 	buf_init(&out, ERRMSG_MAX);
 	json_begin(&w, &out);
 	json_open_object(&w);
@@ -389,7 +389,8 @@ int mounts_load(struct loader *l, const struct yaml *value, void *to)
 		else if (item->type == YAML_SCALAR && !yaml_is_null(item))
 			err = load_short(l, item, &d);
 		else
-			err = load_fail(l, item, "must be a text such as \"data:/data\", or a mapping");
+			err = load_fail(l, item,
+				"must be a text such as \"data:/data\", or a mapping");
 		if (err == 0)
 			err = finish(l, item, &d, load_item(l, to, sizeof(struct mount)));
 	}

@@ -131,8 +131,8 @@ static int check_externals(struct planner *p, const struct stack *stack,
 			continue;
 		if (!network)
 			return errmsg_set(p->msg, ERR_NOT_FOUND, "network \"%s\" is declared as "
-				"external, but could not be found. You need to create a swarm-scoped "
-				"network before the stack is deployed", name);
+				"external, but could not be found. You need to create a "
+				"swarm-scoped network before the stack is deployed", name);
 		if (!slice_is(scope, "swarm"))
 			return errmsg_set(p->msg, ERR_INVALID, "network \"%s\" is declared as "
 				"external, but it is not in the right scope: \"%.*s\" instead of "
@@ -142,8 +142,8 @@ static int check_externals(struct planner *p, const struct stack *stack,
 }
 
 /* Two services cannot both publish a port in ingress mode. */
-static int check_port(struct planner *p, const struct stack *stack, const struct service_spec *want,
-		      const struct port_config *port)
+static int check_port(struct planner *p, const struct stack *stack,
+		      const struct service_spec *want, const struct port_config *port)
 {
 	for (size_t i = 0; i < p->count; i++) {
 		const struct service *s = &p->services[i];
@@ -166,7 +166,8 @@ static int check_port(struct planner *p, const struct stack *stack, const struct
 	return 0;
 }
 
-static int check_ports(struct planner *p, const struct stack *stack, const struct service_spec *want)
+static int check_ports(struct planner *p, const struct stack *stack,
+		       const struct service_spec *want)
 {
 	const struct list *ports = &want->endpoint_spec->ports;
 	int err = 0;
@@ -262,22 +263,22 @@ const char *plan_update_path(struct arena *a, const char *id, uint64_t version)
 	return arena_printf(a, "/services/%s/update?version=%llu", id, (unsigned long long)version);
 }
 
-int plan_deploy(struct arena *a, const struct stack *stack, int prune, const struct json *services,
-		const struct json *networks, struct plan *out, struct errmsg *msg)
+int plan_deploy(struct arena *a, const struct stack *stack, int prune,
+		const struct plan_state *state, struct plan *out, struct errmsg *msg)
 {
 	struct planner p = { .arena = a, .plan = out, .msg = msg, .stack = stack->name };
-	int err = start(&p, services, json_count(services) + stack->networks.count +
-		stack->services.count);
+	int err = start(&p, state->services, json_count(state->services) +
+		stack->networks.count + stack->services.count);
 
 	if (err == 0)
-		err = check(&p, stack, networks);
+		err = check(&p, stack, state->networks);
 	if (err < 0)
 		return err;
 	for (size_t i = 0; i < p.count && prune; i++)
 		if (is_ours(&p, &p.services[i].spec.labels) &&
 		    !find_wanted(stack, p.services[i].spec.name))
 			remove_service(&p, &p.services[i]);
-	create_networks(&p, stack, networks);
+	create_networks(&p, stack, state->networks);
 	for (uint32_t i = 0; i < stack->services.count; i++) {
 		const struct service_spec *want = LIST_AT(&stack->services, struct service_spec, i);
 		const struct service *s = find_service(&p, want->name);
@@ -304,11 +305,12 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->spec.name, y->spec.name);
 }
 
-int plan_remove(struct arena *a, const char *stack, const struct json *services,
-		const struct json *networks, struct plan *out, struct errmsg *msg)
+int plan_remove(struct arena *a, const char *stack, const struct plan_state *state,
+		struct plan *out, struct errmsg *msg)
 {
 	struct planner p = { .arena = a, .plan = out, .msg = msg, .stack = stack };
-	int err = start(&p, services, json_count(services) + json_count(networks));
+	int err = start(&p, state->services, json_count(state->services) +
+		json_count(state->networks));
 
 	if (err < 0)
 		return err;
@@ -316,7 +318,7 @@ int plan_remove(struct arena *a, const char *stack, const struct json *services,
 	for (size_t i = 0; i < p.count; i++)
 		if (is_ours(&p, &p.services[i].spec.labels))
 			remove_service(&p, &p.services[i]);
-	for (const struct json *e = json_first(networks); e; e = json_next(e)) {
+	for (const struct json *e = json_first(state->networks); e; e = json_next(e)) {
 		if (!is_stacks(&p, e))
 			continue;
 		add_step(&p, "DELETE", encoded_path(&p, "/networks/",

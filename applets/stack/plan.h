@@ -18,19 +18,24 @@ struct plan {
 	struct strings services;	/* ids of services that go: their tasks end later */
 };
 
+/* All that the API lists, not only what is the stack's. */
+struct plan_state {
+	const struct json *services, *networks;
+};
+
 /*
- * services, networks: all that the API lists, not only the stack's. prune: services of the stack
+ * prune: services of the stack
  * that the file does not have go first. An update keeps ForceUpdate, and the image with its digest
  * where the file still says the same. 0, or an error before anything is done, with msg: a network
  * that must exist does not (ERR_NOT_FOUND), a name belongs to somebody else (ERR_EXISTS), a port
  * to another service (ERR_IN_USE), an answer that is none (ERR_INVALID).
  */
-int plan_deploy(struct arena *a, const struct stack *stack, int prune, const struct json *services,
-		const struct json *networks, struct plan *out, struct errmsg *msg);
+int plan_deploy(struct arena *a, const struct stack *stack, int prune,
+		const struct plan_state *state, struct plan *out, struct errmsg *msg);
 
 /* Services by name, then networks. No steps: there is no such stack. Errors as above. */
-int plan_remove(struct arena *a, const char *stack, const struct json *services,
-		const struct json *networks, struct plan *out, struct errmsg *msg);
+int plan_remove(struct arena *a, const char *stack, const struct plan_state *state,
+		struct plan *out, struct errmsg *msg);
 
 /* The path of an update of a version. */
 const char *plan_update_path(struct arena *a, const char *id, uint64_t version);

@@ -89,8 +89,8 @@ static int add_ranges(struct loader *l, const struct yaml *at, const struct rang
 		return load_fail(l, at, "\"%.*s\": the two ranges differ in length",
 			SHOWN(at->text));
 	if (published->count == 1 && target->count > 1)
-		return load_fail(l, at, "\"%.*s\": a range of targets needs as many published ports",
-			SHOWN(at->text));
+		return load_fail(l, at, "\"%.*s\": a range of targets needs as many "
+			"published ports", SHOWN(at->text));
 	for (uint64_t i = 0; i < count && err == 0; i++) {
 		p.target_port = target->first + (target->count > 1 ? i : 0);
 		p.published_port = published->first ? published->first + i : 0;
@@ -217,7 +217,8 @@ int ports_load(struct loader *l, const struct yaml *value, void *to)
 		else if (item->type == YAML_SCALAR && !yaml_is_null(item))
 			err = load_short(l, item, to);
 		else
-			err = load_fail(l, item, "must be a text such as \"8080:80\", or a mapping");
+			err = load_fail(l, item,
+				"must be a text such as \"8080:80\", or a mapping");
 	}
 	if (err == 0)
 		sort_ports(l, to);

@@ -109,7 +109,8 @@ int value_string_or_list(struct loader *l, const struct yaml *value, void *to);
 int value_command(struct loader *l, const struct yaml *value, void *to);	/* struct strings */
 /* A mapping, or a list of "key=value". */
 int value_labels(struct loader *l, const struct yaml *value, void *to);	/* struct labels */
-int value_options(struct loader *l, const struct yaml *value, void *to);	/* struct labels: a mapping */
+/* struct labels, from a mapping only */
+int value_options(struct loader *l, const struct yaml *value, void *to);
 /* One of names (ended by NULL): its index, an int. */
 int value_choice(struct loader *l, const struct yaml *value, const char *const *names, int *to);
 /* Fills m (key -> char *, NULL where none is given; the last one wins) from a mapping or a list
@@ -125,7 +126,8 @@ struct external {
 };
 int external_load(struct loader *l, const struct yaml *value, void *to);
 /* The name that the API knows it by: that of `external:`, `name`, its own key if it is external,
- * else the scoped key. NULL: an error was set (two names; external with keys that would make it). */
+ * else the scoped key. NULL: an error was set (two names; external with keys that would
+ * make it). */
 const char *external_name(struct loader *l, const struct yaml *node, const struct external *e,
 			  const char *name);
 

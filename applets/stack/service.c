@@ -350,8 +350,8 @@ static int load_environment(struct loader *l, const struct draft *d, struct stri
 /* ---- extra_hosts --------------------------------------------------------------- */
 
 /* "name:address" as "address name"; a list keeps its order, a mapping is sorted by name. */
-static int add_host(struct loader *l, const struct yaml *at, struct slice name, struct slice address,
-		    struct strings *out)
+static int add_host(struct loader *l, const struct yaml *at, struct slice name,
+		    struct slice address, struct strings *out)
 {
 	char *line;
 
@@ -395,7 +395,7 @@ static int load_hosts(struct loader *l, const struct yaml *node, struct strings 
 
 /* ---- a service ----------------------------------------------------------------- */
 
-/* What Docker's client always sends, so that a stack that either of the two deployed is the same. */
+/* What Docker's client always sends: a stack that either of the two deployed is the same. */
 #define PRIVILEGES "{\"CredentialSpec\":null,\"SELinuxContext\":null,\"NoNewPrivileges\":false}"
 
 static void finish_capabilities(struct loader *l, struct container_spec *c)
@@ -472,10 +472,10 @@ static int check_name(struct loader *l, const struct yaml *node, const char *sco
 	if (name_is_valid(slice_of(scoped)))
 		return 0;
 	if (strlen(scoped) > NAME_MAX_LEN && name_is_valid((struct slice){ scoped, NAME_MAX_LEN }))
-		return load_fail(l, node, "the service would be called \"%s\": names have at most %d "
-			"characters", scoped, NAME_MAX_LEN);
-	return load_fail(l, node, "\"%.*s\" is not a service name: letters and digits, with - and _ "
-		"between them", SHOWN(node->key));
+		return load_fail(l, node, "the service would be called \"%s\": names have at "
+			"most %d characters", scoped, NAME_MAX_LEN);
+	return load_fail(l, node, "\"%.*s\" is not a service name: letters and digits, with - "
+		"and _ between them", SHOWN(node->key));
 }
 
 static int load_service(struct loader *l, const struct yaml *node)

@@ -12,11 +12,7 @@
 
 /* ---- steps --------------------------------------------------------------------- */
 
-struct state {
-	const struct json *services, *networks;
-};
-
-static int get_state(struct cli *cli, struct state *s, struct errmsg *msg)
+static int get_state(struct cli *cli, struct plan_state *s, struct errmsg *msg)
 {
 	int err = cli_get(cli, cli->arena, "/services", &s->services, msg);
 
@@ -156,13 +152,14 @@ static int deploy(struct cli *cli)
 	struct errmsg msg = { { 0 } };
 	struct strings ids = { NULL, 0 };
 	struct stack stack;
-	struct state state;
+	struct plan_state state;
 	struct plan plan;
 	int status;
 
 	if (o->files.count != 1)
-		return cli_usage(cli, o->files.count ? "more than one --compose-file is not supported "
-			"yet" : "give a --compose-file");
+		return cli_usage(cli, o->files.count ?
+			"more than one --compose-file is not supported yet" :
+			"give a --compose-file");
 	if (stack_check_name(cli->args[0], &msg) < 0 ||
 	    load_file(cli, o->files.items[0], &stack, &msg) < 0)
 		return cli_fail(cli, "%s", msg.text);
@@ -170,8 +167,7 @@ static int deploy(struct cli *cli)
 		cli_printf(cli, CLI_ERR, "warning: %s\n", stack.warnings.items[i]);
 	if (get_state(cli, &state, &msg) < 0)
 		return cli_failed(cli, &msg);
-	if (plan_deploy(cli->arena, &stack, o->prune == OPTION_YES, state.services,
-			state.networks, &plan, &msg) < 0)
+	if (plan_deploy(cli->arena, &stack, o->prune == OPTION_YES, &state, &plan, &msg) < 0)
 		return cli_fail(cli, "%s", msg.text);
 	ids.items = arena_array(cli->arena, plan.steps.count + 1u, sizeof(*ids.items));
 	status = run_plan(cli, &plan, &ids);
@@ -253,12 +249,12 @@ static int wait_until_gone(struct cli *cli, const char *stack, const struct stri
 static int remove_stack(struct cli *cli, const char *name, struct plan *plan, struct errmsg *msg)
 {
 	struct strings ids = { NULL, 0 };
-	struct state state;
+	struct plan_state state;
 	int err = get_state(cli, &state, msg);
 
 	if (err < 0)
 		return cli_failed(cli, msg);
-	if (plan_remove(cli->arena, name, state.services, state.networks, plan, msg) < 0)
+	if (plan_remove(cli->arena, name, &state, plan, msg) < 0)
 		return cli_fail(cli, "%s", msg->text);
 	if (plan->steps.count == 0) {
 		cli_printf(cli, CLI_ERR, "Nothing found in stack: %s\n", name);
@@ -395,7 +391,8 @@ static int list_tasks(struct cli *cli)
 /* ---- the table ----------------------------------------------------------------- */
 
 static const struct option deploy_options[] = {
-	{ "compose-file", 'c', OPTION_LIST, "file", NULL, "The compose file, or - for standard input",
+	{ "compose-file", 'c', OPTION_LIST, "file", NULL,
+	  "The compose file, or - for standard input",
 	  offsetof(struct deploy_options, files), NULL },
 	{ "detach", 'd', OPTION_FLAG, NULL, NULL, "Do not wait until the services run",
 	  offsetof(struct deploy_options, detach), NULL },

@@ -117,7 +117,8 @@ int value_nano(struct loader *l, const struct yaml *value, void *to)
 	if (scalar(l, value, "a number such as 0.5", &s) < 0)
 		return ERR_INVALID;
 	if (slice_to_fixed(s, 9, nano) < 0 || *nano < 0)
-		return wrong(l, value, "a number such as 0.5, with at most 9 digits after the point");
+		return wrong(l, value, "a number such as 0.5, with at most 9 digits after the "
+			"point");
 	return 0;
 }
 

@@ -41,7 +41,8 @@ static int take_word(struct splitter *s, size_t *len)
 			quote = quote ? 0 : c;
 		} else if (c == '\\' && quote != '\'') {
 			if (++s->at == s->text.len)
-				return errmsg_set(s->msg, ERR_INVALID, "nothing follows the last \\");
+				return errmsg_set(s->msg, ERR_INVALID,
+					"nothing follows the last \\");
 			s->word[(*len)++] = s->text.data[s->at];
 		} else if (!quote && is_blank(c)) {
 			break;

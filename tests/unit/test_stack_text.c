@@ -83,7 +83,8 @@ static const char *const table[][3] = {	/* text, result, unset */
 	{ "${A+r}", "error: invalid variable at \"${A+r}\"" PLAIN, "" },
 	{ "${1A}", "error: invalid variable at \"${1A}\"" PLAIN, "" },
 	{ "${A b} c", "error: invalid variable at \"${A b}\"" PLAIN, "" },
-	{ "${GONE:-${A}}", "error: variable GONE: another one inside its braces is not supported", "" },
+	{ "${GONE:-${A}}",
+	  "error: variable GONE: another one inside its braces is not supported", "" },
 };
 
 TEST(interpolation)
@@ -107,7 +108,8 @@ TEST(interpolation_of_a_long_name)
 	memset(text, 'A', sizeof(text));
 	text[0] = '$';
 	buf_init(&out, 100);
-	CHECK_INT(interpolate(&vars, (struct slice){ text, sizeof(text) - 1 }, &out, &unset, &msg), 0);
+	CHECK_INT(interpolate(&vars, (struct slice){ text, sizeof(text) - 1 }, &out, &unset, &msg),
+		0);
 	CHECK_INT(interpolate(&vars, (struct slice){ text, sizeof(text) }, &out, &unset, &msg),
 		ERR_INVALID);
 	buf_done(&out);
