@@ -160,8 +160,12 @@ static int next(struct worker *w, struct wnet *n)
 	/* One of this name may be a stranger's: it is never removed unseen. */
 	if (n->checking || (n->removed && n->presence == NET_UNKNOWN))
 		return ask(w, n, NET_INSPECT, bridge_inspect_request(a, n->name));
-	if (n->removed)
-		return !in_use(w, n) && ask(w, n, NET_REMOVE, bridge_remove_request(a, n->name));
+	if (n->removed && in_use(w, n))
+		return 0;
+	if (n->removed) {
+		n->presence = NET_UNKNOWN;	/* a task that comes now must wait for the end */
+		return ask(w, n, NET_REMOVE, bridge_remove_request(a, n->name));
+	}
 	if (n->wanted && n->presence != NET_PRESENT)
 		return ask(w, n, NET_CREATE, bridge_create_request(a, n->spec, w->config.node_id));
 	return 0;
@@ -207,10 +211,15 @@ static void checked(struct worker *w, struct wnet *n, const struct event *ev)
 
 static void removed(struct worker *w, struct wnet *n, const struct event *ev)
 {
-	if (ev->status == 200 || ev->status == 204 || ev->status == 404)
+	int is_gone = ev->status == 200 || ev->status == 204 || ev->status == 404;
+
+	n->presence = is_gone ? NET_ABSENT : NET_PRESENT;
+	if (is_gone && n->removed)
 		gone(w, n);
-	else
+	else if (n->removed)
 		try_later(w, n);
+	else if (!is_gone)
+		arrived(w, n, NULL);	/* assigned again meanwhile */
 }
 
 void wnet_reply(struct worker *w, struct wnet *n, const struct event *ev)

@@ -315,3 +315,42 @@ TEST(logs_in_whole_lines)
 	CHECK_STR(f.log_err, "the task has no container");
 	fake_done(&f);
 }
+
+/* The last task on a network goes, and a new one comes while the engine removes the network. */
+static void network_again(int turns)
+{
+	const char *gone[] = { "n1" };
+	struct session_assign assign = { .networks_removed = { gone, 1 } };
+	struct fake_status *t;
+
+	fake_init(&f);
+	f.have_image = 1;
+	t = fake_task(&f, "t1", TASK_RUNNING);
+	t->network = "n1";
+	fake_start(&f);
+	fake_complete(&f);
+	fake_run(&f, 5000);
+	fake_forget(&f, t);
+	assign.applies_to = f.version;
+	assign.results_in = ++f.version;
+	fake_message(&f, &(struct session_order){ .assign = &assign });
+	fake_turns(&f, turns);
+	t = fake_task(&f, "t2", TASK_RUNNING);
+	t->network = "n1";
+	fake_tell(&f, t);
+	fake_run(&f, 5000);
+	CHECK_INT(t->state, TASK_RUNNING);
+	CHECK_INT(fake_network_count(&f), 1);
+}
+
+TEST(a_network_that_is_wanted_again_while_it_is_being_removed)
+{
+	for (int turns = 0; turns < 12; turns++) {
+		network_again(turns);
+		if (unit_failed()) {
+			printf("after %d calls:\n%s", turns, f.log);
+			return;
+		}
+		fake_done(&f);
+	}
+}
