@@ -73,7 +73,7 @@ ids=$(d 1 ps -q | sort)
 check "and the containers stay" always 1 is "$ids" bash -c "'$LAB' d 1 ps -q | sort"
 check "stack rm" sb 1 stack rm s
 check "leaves no container" eventually 5 is 0 containers
-check "no network but ingress" eventually 5 is 1 networks
+check "no network" eventually 5 is 0 networks
 check "and no listening port" eventually 3 is 0 listening 4000
 
 check "the voting app's shape is deployed" sb 1 stack deploy -c "$LAB_TMP/vote.yml" v
