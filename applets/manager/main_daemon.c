@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "applets/manager/main.h"
 #include "applets/manager/main_lb.h"
@@ -484,6 +485,17 @@ static void end(struct daemon *d)
 	engine_done(&d->engine);
 }
 
+/* As many descriptors as there may be: a shell's 1,024 are soon used by clients. */
+static void raise_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return;
+	r.rlim_cur = r.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &r);	/* else it stays as it is */
+}
+
 static int prepare(struct daemon *d, struct errmsg *msg)
 {
 	int err = file_mkdirs(d->config->run_dir, 0755, msg);
@@ -493,6 +505,7 @@ static int prepare(struct daemon *d, struct errmsg *msg)
 	if (err < 0)
 		return err;
 	make_machines(d);
+	raise_limit();
 	err = recover(d, msg);
 	if (err == 0)
 		err = loop_init(&d->loop, msg);
