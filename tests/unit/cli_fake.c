@@ -77,6 +77,12 @@ static const char *env(struct cli *cli, const char *name)
 	return strcmp(name, "HOME") == 0 ? "/root" : NULL;
 }
 
+static const char *folder(struct cli *cli)
+{
+	(void)cli;
+	return "/here";
+}
+
 void cli_fake_init(struct cli_fake *f, const struct fake_answer *answers)
 {
 	memset(f, 0, sizeof(*f));
@@ -87,7 +93,7 @@ void cli_fake_init(struct cli_fake *f, const struct fake_answer *answers)
 	f->answers = answers;
 	f->cli = (struct cli){ .arena = &f->arena, .host = "unix:///x.sock", .world = f,
 		.exchange = exchange, .write = put, .now_ms = now_ms, .wall_ns = wall_ns,
-		.wait = wait_ms, .read_file = read_file, .env = env };
+		.wait = wait_ms, .read_file = read_file, .env = env, .folder = folder };
 }
 
 void cli_fake_done(struct cli_fake *f)
