@@ -4,7 +4,7 @@
 
 #include "applets/service/spec.h"
 #include "applets/service/values.h"
-#include "applets/service/words.h"
+#include "applets/words.h"
 
 enum { PREFERENCES_MAX = 65536 };	/* bytes of placement preferences as JSON */
 

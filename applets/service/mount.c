@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "applets/service/values.h"
-#include "applets/service/words.h"
+#include "applets/words.h"
 #include "base/timefmt.h"
 
 enum { OPTIONS_MAX = 65536 };	/* bytes of one kind of options */

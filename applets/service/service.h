@@ -2,7 +2,7 @@
  *
  *	service.c	create update scale rollback rm ls ps: their tables and requests
  *	flags.c		the options of create and update
- *	spec.c lists.c	what they make of a spec	values.c mount.c words.c  single values
+ *	spec.c lists.c	what they make of a spec	values.c mount.c  single values
  *	inspect.c logs.c
  */
 #ifndef SB_APPLETS_SERVICE_SERVICE_H

@@ -3,7 +3,7 @@
 
 #include "applets/service/spec.h"
 #include "applets/service/values.h"
-#include "applets/service/words.h"
+#include "applets/words.h"
 
 static void set_text(const char **to, const char *value)
 {
@@ -37,7 +37,7 @@ static int command_line(struct arena *a, const char *name, const char *text, str
 
 	if (!text)
 		return 0;
-	err = words_shell(a, text, to, msg);
+	err = words_split(a, slice_of(text), to, msg);
 	return err < 0 ? errmsg_prefix(msg, err, "--%s", name) : 0;
 }
 

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "applets/service/values.h"
-#include "applets/service/words.h"
+#include "applets/words.h"
 
 static const char *const protocols[] = { "tcp", "udp", "sctp" };
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "applets/stack/private.h"
-#include "applets/stack/words.h"
+#include "applets/words.h"
 #include "base/timefmt.h"
 
 int value_node(struct loader *l, const struct yaml *value, void *to)

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "applets/stack/interpolate.h"
-#include "applets/stack/words.h"
+#include "applets/words.h"
 #include "unit.h"
 
 static const char *get(void *context, const char *name)

@@ -1,5 +1,7 @@
 /* See words.h. */
-#include "applets/stack/words.h"
+#include <string.h>
+
+#include "applets/words.h"
 
 struct splitter {
 	struct arena *arena;
@@ -87,4 +89,74 @@ int words_split(struct arena *a, struct slice text, struct strings *out, struct 
 		return err;
 	out->items = arena_array(a, out->count, sizeof(*out->items));
 	return walk(&s, out, 1);
+}
+
+/* The length of the field that text begins with, without what divides it from the next; in
+ * quotes or not. ERR_INVALID with msg. */
+static int field_length(const char *text, size_t *len, struct errmsg *msg)
+{
+	size_t i = 1;
+
+	if (*text != '"') {
+		*len = strcspn(text, ",");
+		return 0;
+	}
+	for (; text[i]; i++) {
+		if (text[i] == '"' && text[i + 1] != '"')
+			break;
+		if (text[i] == '"')
+			i++;
+	}
+	if (!text[i])
+		return errmsg_set(msg, ERR_INVALID, "a \" is not closed");
+	if (text[i + 1] && text[i + 1] != ',')
+		return errmsg_set(msg, ERR_INVALID, "text follows a closing \"");
+	*len = i + 1;
+	return 0;
+}
+
+/* A field without its quotes. */
+static const char *field_text(struct arena *a, struct slice field)
+{
+	char *text = arena_str(a, field);
+	size_t len = 0;
+
+	if (field.len == 0 || *text != '"')
+		return text;
+	for (size_t i = 1; i + 1 < field.len; i++) {
+		if (text[i] == '"')
+			i++;
+		text[len++] = text[i];
+	}
+	text[len] = '\0';
+	return text;
+}
+
+int words_csv(struct arena *a, const char *text, struct strings *out, struct errmsg *msg)
+{
+	size_t fields = 1, len = 0;
+
+	/* At most: some of these commas may stand in quotes. */
+	for (const char *c = text; *c; c++)
+		fields += *c == ',';
+	if (fields > MODEL_LIST_MAX)
+		return errmsg_set(msg, ERR_LIMIT, "more than %d fields", MODEL_LIST_MAX);
+	*out = (struct strings){ arena_array(a, fields, sizeof(*out->items)), 0 };
+	for (;; text += len + 1) {
+		int err = field_length(text, &len, msg);
+
+		if (err < 0)
+			return err;
+		out->items[out->count++] = field_text(a, (struct slice){ text, len });
+		if (!text[len])
+			return 0;
+	}
+}
+
+const char *words_key(struct arena *a, const char *text, const char **value)
+{
+	size_t n = strcspn(text, "=");
+
+	*value = text[n] ? text + n + 1 : text + n;
+	return arena_str(a, (struct slice){ text, n });
 }
