@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <string.h>
 #include "applets/manager/api/api.h"
+#include "applets/manager/held.h"
 #include "applets/manager/turn.h"
 #include "base/mem.h"
 #include "base/timefmt.h"
@@ -22,8 +23,9 @@ enum {
 	RAFT_ID = 1,	/* of the first manager; joins give the others theirs */
 };
 
-/* A request whose entry is under way. */
+/* The request whose entry is under way. */
 struct waiting {
+	uint64_t index;		/* of the entry; 0 = none is under way */
 	uint64_t request;
 	int status;
 	struct slice body;	/* heap */
@@ -38,7 +40,9 @@ struct manager {
 	struct dispatch dispatch;
 	struct api api;
 	struct turn turn;
-	struct map waiting;		/* log index, 8 bytes big endian -> struct waiting */
+	struct waiting waiting;
+	struct held_queue held;		/* requests for changes that wait for the entry under way */
+	int users_first;		/* the last entry was our own: now it is a request's turn */
 	struct arena scratch;		/* of one step */
 	uint64_t turn_index;		/* entry of the turn under way; 0 = none */
 	int turn_due;			/* something changed since the last turn */
@@ -71,22 +75,21 @@ struct manager *manager_new(const struct manager_config *config, uint64_t seed)
 	dispatch_init(&m->dispatch);
 	api_init(&m->api, config);
 	turn_init(&m->turn);
-	map_init(&m->waiting);
+	held_init(&m->held);
 	arena_init(&m->scratch);
 	return m;
 }
 
-static void waiting_free(struct waiting *w)
+static void waiting_done(struct waiting *w)
 {
 	mem_free((void *)(uintptr_t)w->body.data);
-	mem_free(w);
+	*w = (struct waiting){ 0 };
 }
 
 void manager_free(struct manager *m)
 {
-	for (struct map_entry *e = map_first(&m->waiting); e; e = map_next(e))
-		waiting_free(e->value);
-	map_done(&m->waiting);
+	waiting_done(&m->waiting);
+	held_done(&m->held);
 	turn_done(&m->turn);
 	api_done(&m->api);
 	dispatch_done(&m->dispatch);
@@ -136,13 +139,6 @@ int manager_serves(struct slice method, struct slice target)
 	return api_serves(method, target);
 }
 
-static struct slice index_key(uint64_t index, char key[8])
-{
-	for (int i = 7; i >= 0; i--, index >>= 8)
-		key[i] = (char)(index & 0xff);
-	return (struct slice){ key, 8 };
-}
-
 static void reply_json(struct effects *fx, uint64_t request, int status, struct slice body)
 {
 	struct effect *x = effects_add(fx, EFFECT_REPLY, request);
@@ -165,16 +161,16 @@ static void note_change(void *context, const struct change *change)
 static void answer_waiting(struct manager *m, struct effects *fx, uint64_t index, int err,
 			   const struct errmsg *msg)
 {
-	char key[8];
-	struct waiting *w = map_remove(&m->waiting, index_key(index, key));
+	struct waiting *w = &m->waiting;
 
-	if (!w)
+	if (w->index != index)
 		return;
 	if (err < 0)
 		api_refused(fx, w->request, err, msg);
 	else
 		reply_json(fx, w->request, w->status, w->body);
-	waiting_free(w);
+	waiting_done(w);
+	m->users_first = 0;
 }
 
 static void apply_entry(struct step *s, const struct raft_entry *e)
@@ -192,6 +188,7 @@ static void apply_entry(struct step *s, const struct raft_entry *e)
 	if (e->index == m->turn_index) {
 		m->turn_index = 0;
 		m->turn_due = 1;
+		m->users_first = 1;
 		if (err < 0)
 			control_refused(&m->control, &m->state);
 		turn_settle(&m->turn, m->config, &m->state);
@@ -229,9 +226,8 @@ static int propose(struct step *s, struct txn *txn, uint64_t *index)
 static void propose_request(struct step *s, struct api_turn *turn)
 {
 	struct manager *m = s->m;
-	struct waiting *w;
+	struct waiting *w = &m->waiting;
 	uint64_t index;
-	char key[8];
 	int err = propose(s, turn->txn, &index);
 
 	if (err < 0) {
@@ -239,14 +235,13 @@ static void propose_request(struct step *s, struct api_turn *turn)
 			  m->disk_error ? m->disk_error : err_text(err));
 		return;
 	}
-	w = mem_new(sizeof(*w));
+	w->index = index;
 	w->request = s->ev->id;
 	w->status = turn->reply_status;
 	w->body.len = turn->reply_body.len;
 	w->body.data = mem_new(w->body.len);
 	if (w->body.len)
 		memcpy((void *)(uintptr_t)w->body.data, turn->reply_body.data, w->body.len);
-	map_set(&m->waiting, index_key(index, key), w);
 }
 
 static void api_turn_init(struct step *s, struct api_turn *turn, struct txn *txn)
@@ -303,15 +298,11 @@ static void end_leave(struct step *s)
 	effects_add(s->fx, EFFECT_EXIT, 0);
 }
 
-static void on_request(struct step *s)
+static void run_request(struct step *s)
 {
 	struct api_turn turn;
 	struct txn txn;
 
-	if (s->m->waiting.count >= MANAGER_REQUESTS_MAX) {
-		api_error(s->fx, s->ev->id, 503, "too many requests wait for the log: try again");
-		return;
-	}
 	txn_init(&txn, s->ev->wall_ns);
 	api_turn_init(s, &turn, &txn);
 	switch (api_request(&s->m->api, &turn, s->ev)) {
@@ -325,6 +316,47 @@ static void on_request(struct step *s)
 		break;
 	}
 	txn_done(&txn);
+}
+
+/* One entry at a time, a user's or our own: what it holds was checked against a state in which
+ * all before it are applied, so that two users never get the same port, name or subnet. */
+static int entry_under_way(const struct manager *m)
+{
+	return m->turn_index || m->waiting.index;
+}
+
+static int is_read(const struct event *ev)
+{
+	return slice_is(ev->method, "GET") || slice_is(ev->method, "HEAD");
+}
+
+static void on_request(struct step *s)
+{
+	struct manager *m = s->m;
+
+	if (is_read(s->ev) || (!entry_under_way(m) && !m->held.first))
+		run_request(s);
+	else if (m->held.count < MANAGER_REQUESTS_MAX)
+		held_add(&m->held, s->ev);
+	else
+		api_error(s->fx, s->ev->id, 503, "too many requests wait for the log: try again");
+}
+
+/* Looks at those that waited, until one of them has made an entry. */
+static void run_held(struct step *s)
+{
+	struct manager *m = s->m;
+
+	while (m->held.first && !entry_under_way(m) && effects_room(s->fx) > EFFECTS_MAX / 2) {
+		struct held *h = held_take(&m->held);
+		struct step one = *s;
+
+		h->ev.now_ms = s->ev->now_ms;
+		h->ev.wall_ns = s->ev->wall_ns;
+		one.ev = &h->ev;
+		run_request(&one);
+		mem_free(h);
+	}
 }
 
 static void on_session_message(struct step *s)
@@ -388,7 +420,6 @@ static void on_session(struct step *s, int up)
 static void on_disk_failed(struct step *s)
 {
 	struct manager *m = s->m;
-	struct map_entry *e;
 
 	raft_disk_failed(&m->raft, &s->update);
 	take_update(s);
@@ -396,13 +427,10 @@ static void on_disk_failed(struct step *s)
 	m->disk_error = mem_new(s->ev->text.len + 1);
 	memcpy(m->disk_error, s->ev->text.data, s->ev->text.len);
 	m->turn_index = 0;
-	while ((e = map_first(&m->waiting))) {
-		struct waiting *w = map_remove(&m->waiting, e->key);
-
-		api_error(s->fx, w->request, 503, "the change cannot be written to the log: %s",
-			  m->disk_error);
-		waiting_free(w);
-	}
+	if (m->waiting.index)
+		api_error(s->fx, m->waiting.request, 503, "the change cannot be written to the "
+			  "log: %s", m->disk_error);
+	waiting_done(&m->waiting);
 	effects_log(s->fx, LOG_ERROR, "the log cannot be written: %s; changes are refused until "
 		    "the cause is gone and this node is restarted", m->disk_error);
 }
@@ -412,6 +440,8 @@ static void on_gone(struct step *s)
 	struct api_turn turn;
 	struct txn txn;
 
+	if (held_drop(&s->m->held, s->ev->id))
+		return;
 	txn_init(&txn, s->ev->wall_ns);
 	api_turn_init(s, &turn, &txn);
 	api_gone(&s->m->api, &turn, s->ev->id);
@@ -477,10 +507,9 @@ static void take_event(struct step *s)
 	}
 }
 
-/* One transaction of our own at a time. */
 static int may_turn(const struct manager *m)
 {
-	return raft_is_ready(&m->raft) && !m->turn_index && !m->leave_deadline_ms;
+	return raft_is_ready(&m->raft) && !entry_under_way(m) && !m->leave_deadline_ms;
 }
 
 static void take_turn(struct step *s)
@@ -553,6 +582,7 @@ static void set_timer(struct step *s)
 	const uint64_t deadlines[] = {
 		s->m->raft.deadline_ms, may_turn(s->m) ? s->m->turn_deadline_ms : 0,
 		s->m->leave_deadline_ms,
+		!entry_under_way(s->m) && s->m->held.first ? s->ev->now_ms : 0,
 	};
 	uint64_t next = 0;
 
@@ -577,7 +607,10 @@ void manager_step(struct manager *m, const struct event *ev, struct effects *fx)
 		end_leave(&s);
 		return;
 	}
+	if (m->users_first)
+		run_held(&s);
 	take_turn(&s);
+	run_held(&s);
 	/* Before that the state may lack what is committed: agents would remove what it lacks. */
 	if (m->was_ready && m->leave_deadline_ms == 0)
 		dispatch_run(&m->dispatch, &m->state, fx);

@@ -16,7 +16,7 @@ enum {
 	 * well under 0.1 s. */
 	MANAGER_LOG_BYTES_MAX = 8 * 1024 * 1024,
 	MANAGER_LOG_ENTRIES_MAX = 10000,
-	MANAGER_REQUESTS_MAX = 4096,	/* waiting for their entry or streaming; then 503 */
+	MANAGER_REQUESTS_MAX = 4096,	/* for changes, waiting for the entry under way; then 503 */
 };
 
 struct manager_config {		/* all borrowed for the manager's life */

@@ -1,8 +1,8 @@
 /* turn.h - what the manager writes into the log by itself, one transaction at a time. Pure.
  *
  * What agents report and what the control loops decide goes into one transaction, so that they
- * never race each other; only a user's change can come between, and then the transaction is
- * refused as a whole and made anew from the newer state.
+ * never race each other. No user's change comes between (manager.c); if the transaction is
+ * refused all the same, it is made anew from the newer state.
  */
 #ifndef SB_APPLETS_MANAGER_TURN_H
 #define SB_APPLETS_MANAGER_TURN_H
