@@ -184,8 +184,6 @@ static int run_command(const struct applet *applet, const struct command *comman
 	};
 	int status;
 
-	/* A server that hangs up is an error to report. */
-	signal(SIGPIPE, SIG_IGN);
 	arena_init(&arena);
 	cli.path = arena_printf(&arena, "swarmbox %s%s%s", applet->name, *command->name ? " " : "",
 		command->name);

@@ -1,12 +1,13 @@
 /*
  * Sockets here are non-blocking as all of ours; waiting is one poll with a deadline. A kept
- * connection that the server has closed in between is found out only by using it: then, and
- * only if not one byte of an answer came, the request is sent once more on a fresh one.
+ * connection that the server has closed in between is found out only by using it: then a GET
+ * is sent once more on a fresh one. Anything else may have been done already, and is not.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "http/url.h"
@@ -130,7 +131,7 @@ static int send_all(struct client *c, uint64_t deadline_ms, struct errmsg *msg)
 
 		if (out.len == 0)
 			return 0;
-		n = write(c->fd, out.data, out.len);
+		n = send(c->fd, out.data, out.len, MSG_NOSIGNAL);
 		if (n > 0) {
 			http_fetch_sent(&c->fetch, (size_t)n);
 		} else if (n < 0 && errno == EAGAIN) {
@@ -229,7 +230,7 @@ int client_exchange(struct client *c, struct client_exchange *x, struct errmsg *
 			err = receive(c, x, deadline_ms, msg);
 		if (err < 0 || !http_fetch_reusable(&c->fetch))
 			hang_up(c);
-		if (err != ERR_IO || !again || x->status)
+		if (err != ERR_IO || !again || x->status || !slice_is(x->request->method, "GET"))
 			break;
 	}
 	if (err == 0 && x->body && x->body->failed)

@@ -7,6 +7,7 @@
 #include "applets/words.h"
 #include "cli_fake.h"
 #include "quotes.h"
+#include "docker/reference.h"
 #include "unit.h"
 
 static const struct fake_answer created[] = {
@@ -347,8 +348,43 @@ TEST(fields_between_commas)
 	CHECK_INT(s.count, 4);
 	CHECK_INT(words_csv(&a, "\"a\"b", &s, &msg), ERR_INVALID);
 	CHECK_INT(words_csv(&a, "\"a", &s, &msg), ERR_INVALID);
-	CHECK_STR(values_image(&a, "r.io:5000/x"), "r.io:5000/x:latest");
-	CHECK_STR(values_image(&a, "x@sha256:1"), "x@sha256:1");
-	CHECK_STR(values_image(&a, "x:2"), "x:2");
+	CHECK_STR(reference_tagged(&a, "r.io:5000/x"), "r.io:5000/x:latest");
+	CHECK_STR(reference_tagged(&a, "x@sha256:1"), "x@sha256:1");
+	CHECK_STR(reference_tagged(&a, "x:2"), "x:2");
 	arena_done(&a);
+}
+
+/* Every value, and every beginning of it, flush against a page that cannot be read. */
+TEST(values_are_not_read_beyond_their_end)
+{
+	static const char *const texts[] = {
+		"8000-8001:80-81/udp", "published=1,target=2,mode=host,protocol=tcp",
+		"type=volume,src=a,target=/b,\"volume-opt=o=a,\"\"b\"\"\",volume-label=x=y,ro",
+		"type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1777",
+		"name=n,alias=a,driver-opt=a=b",
+		"nofile=10:20", "db:10.0.0.9", "reg.io:5000/a/b@sha256:12",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		for (size_t n = 0; n <= strlen(texts[i]); n++) {
+			char part[128];
+			struct network_target network;
+			struct ulimit limit;
+			struct mount mount;
+			struct list ports;
+			const char *text, *host;
+			struct arena a;
+
+			snprintf(part, sizeof(part), "%.*s", (int)n, texts[i]);
+			text = unit_guard(part, n + 1);
+			arena_init(&a);
+			(void)values_ports(&a, text, &ports, NULL);
+			(void)values_mount(&a, text, &mount, NULL);
+			(void)values_network(&a, text, &network, NULL);
+			(void)values_ulimit(&a, text, &limit, NULL);
+			(void)values_host(&a, text, &host, NULL);
+			(void)reference_tagged(&a, text);
+			(void)values_capability(&a, text);
+			arena_done(&a);
+		}
 }
