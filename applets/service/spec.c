@@ -4,6 +4,7 @@
 #include "applets/service/spec.h"
 #include "applets/service/values.h"
 #include "applets/words.h"
+#include "docker/reference.h"
 
 static void set_text(const char **to, const char *value)
 {
@@ -78,7 +79,7 @@ static int apply_container(struct arena *a, const struct service_flags *f,
 	int err;
 
 	if (f->image)
-		c->image = values_image(a, f->image);
+		c->image = reference_tagged(a, f->image);
 	set_text(&c->hostname, f->hostname);
 	set_text(&c->dir, f->workdir);
 	set_text(&c->user, f->user);

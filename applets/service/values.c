@@ -207,12 +207,3 @@ const char *values_capability(struct arena *a, const char *text)
 		return name;
 	return arena_printf(a, "CAP_%s", name);
 }
-
-const char *values_image(struct arena *a, const char *text)
-{
-	const char *slash = strrchr(text, '/');
-
-	if (strchr(text, '@') || strchr(slash ? slash : text, ':') || !*text)
-		return text;
-	return arena_printf(a, "%s:latest", text);
-}

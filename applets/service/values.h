@@ -25,6 +25,4 @@ int values_ulimit(struct arena *a, const char *text, struct ulimit *out, struct 
 int values_host(struct arena *a, const char *text, const char **out, struct errmsg *msg);
 /* --cap-add, --cap-drop: "net_admin" as "CAP_NET_ADMIN". */
 const char *values_capability(struct arena *a, const char *text);
-/* An image with ":latest" if it has neither tag nor digest. */
-const char *values_image(struct arena *a, const char *text);
 #endif

@@ -5,24 +5,43 @@
 
 /* ---- resources ----------------------------------------------------------------- */
 
-#define LIMIT(name_, load_, member) \
-	{ name_, load_, offsetof(struct resource_limits, member), KEY_LOAD, NULL }
+/* The least that an engine takes. */
+#define CPUS_MIN INT64_C(1000000)
+#define MEMORY_MIN (INT64_C(4) << 20)
 
 static int load_cpus(struct loader *l, const struct yaml *value, void *to)
 {
-	return value_nano(l, value, to);
+	int64_t *cpus = to;
+	int err = value_nano(l, value, to);
+
+	if (err == 0 && *cpus && *cpus < CPUS_MIN)
+		return load_fail(l, value, "%.*s is too little: at least 0.001", SHOWN(value->text));
+	return err;
 }
+
+static int load_memory(struct loader *l, const struct yaml *value, void *to)
+{
+	int64_t *bytes = to;
+	int err = value_size(l, value, to);
+
+	if (err == 0 && *bytes && *bytes < MEMORY_MIN)
+		return load_fail(l, value, "%.*s is too little: at least 4M", SHOWN(value->text));
+	return err;
+}
+
+#define LIMIT(name_, load_, member) \
+	{ name_, load_, offsetof(struct resource_limits, member), KEY_LOAD, NULL }
 
 static const struct key limit_keys[] = {
 	LIMIT("cpus", load_cpus, nano_cpus),
-	LIMIT("memory", value_size, memory_bytes),
+	LIMIT("memory", load_memory, memory_bytes),
 	LIMIT("pids", value_integer, pids),
 	{ NULL, NULL, 0, KEY_LOAD, NULL },
 };
 
 static const struct key reservation_keys[] = {
 	LIMIT("cpus", load_cpus, nano_cpus),
-	LIMIT("memory", value_size, memory_bytes),
+	LIMIT("memory", load_memory, memory_bytes),
 	{ "generic_resources", NULL, 0, KEY_NOT_YET, NULL },
 	{ NULL, NULL, 0, KEY_LOAD, NULL },
 };

@@ -82,9 +82,21 @@ static int load_ipam(struct loader *l, const struct yaml *value, void *to)
 	return load_map(l, value, ipam_keys, 0, to);
 }
 
+/* Other drivers make networks of one host. */
+static int load_driver(struct loader *l, const struct yaml *value, void *to)
+{
+	const char **driver = to;
+	int err = value_text(l, value, to);
+
+	if (err == 0 && **driver && strcmp(*driver, "overlay") != 0)
+		return load_error(l, ERR_UNSUPPORTED, value, "\"%.*s\" is not supported: a stack's "
+			"networks are overlay networks", SHOWN(slice_of(*driver)));
+	return err;
+}
+
 static const struct key network_keys[] = {
 	KEY("name", value_text, name),
-	KEY("driver", value_text, driver),
+	KEY("driver", load_driver, driver),
 	KEY("driver_opts", value_options, options),
 	KEY("ipam", load_ipam, ipam),
 	KEY("external", external_load, external),
@@ -105,7 +117,7 @@ static int load_network(struct loader *l, const struct yaml *node)
 	entry->external = d.external.set;
 	entry->spec = (struct network_spec){
 		.name = external_name(l, node, &d.external, d.name),
-		.driver = d.driver ? d.driver : "overlay",
+		.driver = "overlay",
 		.labels = load_stack_labels(l, &d.labels), .options = d.options,
 		.internal = d.internal, .attachable = d.attachable, .ipam = d.ipam,
 	};

@@ -46,7 +46,12 @@ static int claim(struct loader *l, const struct yaml *at, const struct port_conf
 	if (l->port_count++ == STACK_PORTS_MAX)
 		return load_error(l, ERR_LIMIT, at, "the file has more than %d ports",
 			STACK_PORTS_MAX);
-	if (p->published_port == 0 || p->publish_mode == PUBLISH_HOST)
+	if (p->publish_mode == PUBLISH_HOST)
+		return 0;
+	if (p->protocol == PROTOCOL_SCTP)
+		return load_error(l, ERR_UNSUPPORTED, at, "sctp ports can only be published in host "
+			"mode");
+	if (p->published_port == 0)
 		return 0;
 	key = arena_printf(l->arena, "%u/%s", (unsigned)p->published_port, protocols[p->protocol]);
 	other = map_set(&l->published, slice_of(key), (void *)(uintptr_t)service);

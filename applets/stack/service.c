@@ -108,8 +108,16 @@ static int load_ulimit(struct loader *l, const struct yaml *child, struct ulimit
 	return load_map(l, child, ulimit_keys, 0, u);
 }
 
+static int by_name(const void *a, const void *b)
+{
+	const struct ulimit *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
 static int load_ulimits(struct loader *l, const struct yaml *value, void *to)
 {
+	struct list *ulimits = to;
 	int err = 0;
 
 	if (value->type != YAML_MAP)
@@ -121,6 +129,8 @@ static int load_ulimits(struct loader *l, const struct yaml *value, void *to)
 		err = load_ulimit(l, child, load_item(l, to, sizeof(struct ulimit)));
 		load_leave(l);
 	}
+	if (err == 0)
+		qsort(ulimits->items, ulimits->count, sizeof(struct ulimit), by_name);
 	return err;
 }
 
@@ -437,7 +447,9 @@ static void finish_spec(struct loader *l, struct draft *d, struct service_spec *
 	struct task_spec *task = &spec->task_template;
 	struct labels labels = load_stack_labels(l, &d->deploy.labels);
 
+	/* The label has the image as it is written, the container as docker's client sends it. */
 	spec->labels = labels_with(l->arena, &labels, STACK_IMAGE_LABEL, d->c.image);
+	d->c.image = reference_tagged(l->arena, d->c.image);
 	task->container_spec = &d->c;
 	task->resources = &d->deploy.resources;
 	task->placement = &d->deploy.placement;

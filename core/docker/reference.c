@@ -6,6 +6,7 @@
  * Contract in reference.h.
  */
 #include "docker/reference.h"
+#include <string.h>
 
 enum {
 	NAME_BYTES_MAX = 255,
@@ -205,4 +206,13 @@ int reference_is_valid(struct slice text)
 		name.len = colon - 1;
 	}
 	return name_part_is_valid(name);
+}
+
+const char *reference_tagged(struct arena *a, const char *text)
+{
+	const char *slash = strrchr(text, '/');
+
+	if (strchr(text, '@') || strchr(slash ? slash : text, ':') || !*text)
+		return text;
+	return arena_printf(a, "%s:latest", text);
 }

@@ -118,8 +118,8 @@ TEST(deploy_warns_and_stops_at_a_refusal)
 
 	run(answers, "services:\n  web:\n    image: i\n    build: .\n", "deploy -d -c a.yml s");
 	CHECK_INT(fake.status, CLI_FAILED);
-	CHECK_STR(text_of(&fake.err), "warning: a.yml:4:5: services.web: \"build\" is ignored: stacks "
-		"do not have it\nswarmbox: test deploy: no\n");
+	CHECK_STR(text_of(&fake.err), "warning: a.yml:4:5: services.web: \"build\" is ignored: "
+		"stacks do not have it\nswarmbox: test deploy: no\n");
 	cli_fake_done(&fake);
 }
 
@@ -129,7 +129,8 @@ TEST(remove_waits_until_all_is_gone)
 		{ .request = "GET /services", .status = 200, .body = "[" WEB "]" },
 		{ .request = "GET /networks", .status = 200, .body = "[" NETWORK "]" },
 		{ .request = "DELETE /services/id1", .status = 200, .body = "" },
-		{ .request = "DELETE /networks/n1", .status = 404, .body = "{\"message\":\"gone\"}" },
+		{ .request = "DELETE /networks/n1", .status = 404,
+		  .body = "{\"message\":\"gone\"}" },
 		{ .request = "GET /tasks", .status = 200, .once = 1,
 		  .body = "[{\"ID\":\"t\",\"ServiceID\":\"id1\"}]" },
 		{ .request = "GET /tasks", .status = 200, .body =
@@ -202,8 +203,8 @@ TEST(lists)
 	cli_fake_done(&fake);
 	run(answers, NULL, "ls --format json");
 	CHECK_STR(text_of(&fake.out), "{\"Name\":\"s\",\"Services\":\"2\"}\n");
-	CHECK_STR(text_of(&fake.log), "GET /services?filters=%7B%22label%22%3A%7B%22com.docker.stack."
-		"namespace%22%3Atrue%7D%7D\n");
+	CHECK_STR(text_of(&fake.log), "GET /services?filters=%7B%22label%22%3A%7B%22com.docker."
+		"stack.namespace%22%3Atrue%7D%7D\n");
 	cli_fake_done(&fake);
 	run(answers, NULL, "services -f name=s_web s");
 	CHECK_INT(fake.status, 0);

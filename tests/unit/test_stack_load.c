@@ -55,6 +55,7 @@ TEST(golden_networks) { check_golden("networks"); }
 TEST(golden_ignored) { check_golden("ignored"); }
 TEST(golden_variables) { check_golden("variables"); }
 TEST(golden_anchors) { check_golden("anchors"); }
+TEST(golden_lenient) { check_golden("lenient"); }
 
 /* ---- errors -------------------------------------------------------------------- */
 
@@ -161,6 +162,8 @@ static const char *const errors[][2] = {
 	    "published ports" },
 	{ WEB "    ports: [\"80/icmp\"]\n",
 	  "F:4:13: services.web.ports: \"icmp\" is not a protocol: tcp, udp or sctp" },
+	{ WEB "    ports: [\"80/sctp\"]\n",
+	  "F:4:13: services.web.ports: sctp ports can only be published in host mode" },
 	{ WEB "    ports: [\"host:80:80\"]\n",
 	  "F:4:13: services.web.ports: \"host\" is not an IP address" },
 	{ WEB "    ports: [[80]]\n",
@@ -188,12 +191,15 @@ static const char *const errors[][2] = {
 	  "F:4:5: services.web.networks: network \"S_a\" is named twice" },
 	{ WEB "    networks:\n      a: {foo: 1}\nnetworks: {a: {}}\n",
 	  "F:5:11: services.web.networks.a: unknown key \"foo\"" },
-	{ WEB "networks:\n  a:\n    external: true\n    driver: x\n",
+	{ WEB "networks:\n  a:\n    external: true\n    driver: overlay\n",
 	  "F:7:5: networks.a: conflicting parameters \"external\" and \"driver\"" },
 	{ WEB "networks:\n  a:\n    external: {name: b}\n    name: c\n",
 	  "F:5:3: networks.a: \"external.name\" and \"name\" are both given" },
 	{ WEB "networks:\n  a:\n    enable_ipv6: true\n",
 	  "F:6:5: networks.a: unknown key \"enable_ipv6\"" },
+	{ WEB "networks:\n  a:\n    driver: bridge\n",
+	  "F:6:5: networks.a.driver: \"bridge\" is not supported: a stack's networks are "
+	    "overlay networks" },
 	{ WEB "networks: [a]\n", "F:4:1: networks: must be a mapping" },
 	/* volumes */
 	{ WEB "    volumes: [\"gone:/x\"]\n",
@@ -253,6 +259,12 @@ static const char *const errors[][2] = {
 	    "start-first" },
 	{ WEB "    deploy:\n      placement:\n        preferences: [{}]\n",
 	  "F:6:23: services.web.deploy.placement.preferences: a preference needs \"spread\"" },
+	{ WEB "    deploy: {resources: {limits: {cpus: 0.0001}}}\n",
+	  "F:4:35: services.web.deploy.resources.limits.cpus: 0.0001 is too little: at least "
+	    "0.001" },
+	{ WEB "    deploy: {resources: {limits: {memory: 4000}}}\n",
+	  "F:4:35: services.web.deploy.resources.limits.memory: 4000 is too little: at least "
+	    "4M" },
 	{ WEB "    deploy:\n      endpoint_mode: any\n",
 	  "F:5:7: services.web.deploy.endpoint_mode: \"any\" is not vip or dnsrr" },
 	/* variables */

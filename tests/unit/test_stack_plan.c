@@ -134,7 +134,7 @@ TEST(update_keeps_force_update_and_digest)
 	CHECK(strstr(body, "\"ForceUpdate\":7") != NULL);
 	CHECK(strstr(body, "\"com.docker.stack.image\":\"db\"") != NULL);
 	plan(&other, NULL, &body);
-	CHECK(strstr(body, "\"Image\":\"db\"") != NULL);
+	CHECK(strstr(body, "\"Image\":\"db:latest\"") != NULL);
 	CHECK(strstr(body, "\"ForceUpdate\":7") != NULL);
 }
 
