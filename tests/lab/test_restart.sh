@@ -70,7 +70,7 @@ ids_started() { d 1 inspect -f '{{.Id}} {{.State.StartedAt}}' $(d 1 ps -q) | sor
 before=$(ids_started)
 check "the engine is away" "$LAB" kill 1
 served() { x 1 curl -s -f -m 2 localhost:8080/cgi-bin/who; }
-check "the port is served all the while" always "${ABSENCE:-10}" served
+check "the port is served all the while" always "${ABSENCE:-60}" served
 check "it comes back" "$LAB" start 1
 check "no container was touched" always 3 is "$before" ids_started
 check "all are seen" eventually 10 has '3/3' sb 1 service ls
