@@ -217,6 +217,18 @@ static int finish(struct cli *cli, int err, const struct errmsg *msg)
 	return err < 0 ? cli_failed(cli, msg) : 0;
 }
 
+/* Whether --rollback stands with an option that changes the spec. */
+static int is_mixed(const struct service_flags *f)
+{
+	struct service_flags alone;
+
+	memset(&alone, 0, sizeof(alone));
+	alone.rollback = f->rollback;
+	alone.detach = f->detach;
+	alone.quiet = f->quiet;
+	return f->rollback && memcmp(&alone, f, sizeof(alone)) != 0;
+}
+
 static int update(struct cli *cli)
 {
 	struct service_flags f = *(const struct service_flags *)cli->options;
@@ -225,6 +237,8 @@ static int update(struct cli *cli)
 	const char *id = NULL;
 	int err;
 
+	if (is_mixed(cli->options))
+		return cli_usage(cli, "--rollback cannot stand with other changes");
 	if (f.rollback == OPTION_YES)
 		change = (struct change){ NULL, NULL, "&rollback=previous" };
 	err = read_environment(cli, &f, &msg);

@@ -254,6 +254,13 @@ TEST(rollback_asks_for_the_former_spec)
 	CHECK(strstr(buf_str(&f.log), "POST /services/s1/update?version=7&rollback=previous\n"));
 	CHECK_STR(buf_str(&f.out), "web\n");
 	cli_fake_done(&f);
+	run_update(&f, "update -d --rollback web");
+	CHECK(strstr(buf_str(&f.log), "&rollback=previous\n"));
+	cli_fake_done(&f);
+	run_update(&f, "update -d --rollback --replicas 2 web");
+	CHECK_STR(buf_str(&f.log), "");
+	CHECK(strstr(buf_str(&f.err), "--rollback cannot stand with other changes"));
+	cli_fake_done(&f);
 	run_update(&f, "scale -d web");
 	CHECK_STR(buf_str(&f.err), "swarmbox: test scale: \"web\" is not SERVICE=REPLICAS: "
 		"see 'swarmbox test scale --help'\n");
