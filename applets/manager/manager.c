@@ -20,6 +20,7 @@ enum {
 	 * leaving node goes without the engine's word. */
 	LEAVE_MS = 60000,
 	SNAPSHOT_TEXT_MAX = 1 << 30,
+	SNAPSHOT_RETRY_MS = 60000,	/* one takes the whole state to the disk, and failed */
 	RAFT_ID = 1,	/* of the first manager; joins give the others theirs */
 };
 
@@ -48,6 +49,7 @@ struct manager {
 	int turn_due;			/* something changed since the last turn */
 	uint64_t turn_deadline_ms;	/* the control loops asked for it; 0 = none */
 	uint64_t snapshot_index;	/* being saved; 0 = none */
+	uint64_t snapshot_after_ms;	/* the last one failed: not before then */
 	int was_ready;
 	char *disk_error;		/* heap: why nothing can be written any more */
 	uint64_t leave_request;
@@ -191,7 +193,6 @@ static void apply_entry(struct step *s, const struct raft_entry *e)
 		m->users_first = 1;
 		if (err < 0)
 			control_refused(&m->control, &m->state);
-		turn_settle(&m->turn, m->config, &m->state);
 	}
 	answer_waiting(m, s->fx, e->index, err, &msg);
 }
@@ -376,7 +377,8 @@ static void on_session_message(struct step *s)
 			    msg.text);
 		return;
 	}
-	turn_report(&m->turn, node_id, &report);
+	if (!m->disk_error)	/* else it would wait for ever */
+		turn_report(&m->turn, node_id, &report);
 	if (report.log) {
 		txn_init(&txn, s->ev->wall_ns);
 		api_turn_init(s, &turn, &txn);
@@ -479,6 +481,7 @@ static void take_event(struct step *s)
 		break;
 	case EVENT_SNAPSHOT_FAILED:
 		s->m->snapshot_index = 0;
+		s->m->snapshot_after_ms = s->ev->now_ms + SNAPSHOT_RETRY_MS;
 		effects_log(s->fx, LOG_ERROR, "no snapshot could be saved: %.*s",
 			    SLICE_ARGS(s->ev->text));
 		break;
@@ -525,6 +528,7 @@ static void take_turn(struct step *s)
 		return;
 	m->turn_due = 0;
 	m->turn_deadline_ms = 0;
+	turn_settle(&m->turn, m->config, &m->state);
 	txn_init(&txn, s->ev->wall_ns);
 	turn_write(&m->turn, m->config, &m->state, &m->rng, &m->scratch, &txn);
 	turn = (struct control_turn){
@@ -560,6 +564,8 @@ static void take_snapshot(struct step *s)
 	struct effect *x;
 	struct buf text;
 
+	if (s->ev->now_ms < m->snapshot_after_ms)
+		return;
 	if (m->snapshot_index || m->disk_error || m->raft.commit == m->raft.snapshot_index)
 		return;
 	if (m->raft.tail_bytes < MANAGER_LOG_BYTES_MAX &&

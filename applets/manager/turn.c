@@ -51,8 +51,11 @@ static void note_status(struct turn *t, const struct session_status *in)
 {
 	struct status_news *n;
 
-	if (!in->task_id || t->statuses.count >= TURN_STATUSES_MAX)
+	if (!in->task_id)
 		return;
+	n = map_get(&t->statuses, slice_of(in->task_id));
+	if (n ? in->status.state < n->status->state : t->statuses.count >= TURN_STATUSES_MAX)
+		return;		/* observed state never goes back */
 	n = mem_new(sizeof(*n));
 	arena_init(&n->arena);
 	n->status = model_copy(&n->arena, &task_status_table, &in->status);
