@@ -15,7 +15,8 @@ static int load_cpus(struct loader *l, const struct yaml *value, void *to)
 	int err = value_nano(l, value, to);
 
 	if (err == 0 && *cpus && *cpus < CPUS_MIN)
-		return load_fail(l, value, "%.*s is too little: at least 0.001", SHOWN(value->text));
+		return load_fail(l, value, "%.*s is too little: at least 0.001",
+			SHOWN(value->text));
 	return err;
 }
 

@@ -106,6 +106,13 @@ static const struct key network_keys[] = {
 	{ NULL, NULL, 0, KEY_LOAD, NULL },
 };
 
+/* The engine's own networks, which every host has. */
+static int is_engines(const char *name)
+{
+	return strcmp(name, "bridge") == 0 || strcmp(name, "host") == 0 ||
+		strcmp(name, "none") == 0 || strcmp(name, "default") == 0;
+}
+
 static int load_network(struct loader *l, const struct yaml *node)
 {
 	struct network_entry *entry = arena_new(l->arena, sizeof(*entry));
@@ -123,6 +130,9 @@ static int load_network(struct loader *l, const struct yaml *node)
 	};
 	if (!entry->spec.name)
 		return ERR_INVALID;
+	if (d.external.set && is_engines(entry->spec.name))
+		return load_error(l, ERR_UNSUPPORTED, node, "the engine's network \"%s\" is not "
+			"supported yet", entry->spec.name);
 	map_set(&l->network_specs, node->key, entry);
 	return 0;
 }
@@ -191,13 +201,6 @@ static const struct key target_keys[] = {
 	{ NULL, NULL, 0, KEY_LOAD, NULL },
 };
 
-/* The engine's own networks know no aliases. */
-static int is_user_defined(const char *name)
-{
-	return strcmp(name, "bridge") != 0 && strcmp(name, "host") != 0 &&
-		strcmp(name, "none") != 0 && strcmp(name, "default") != 0;
-}
-
 static int attach(struct loader *l, const struct yaml *at, struct slice key, struct slice service,
 		  struct list *targets)
 {
@@ -216,9 +219,7 @@ static int attach(struct loader *l, const struct yaml *at, struct slice key, str
 		load_leave(l);
 	}
 	target->target = entry->spec.name;
-	if (is_user_defined(target->target))
-		target->aliases = strings_with(l->arena, &target->aliases,
-			arena_str(l->arena, service));
+	target->aliases = strings_with(l->arena, &target->aliases, arena_str(l->arena, service));
 	return err;
 }
 

@@ -112,13 +112,6 @@ static const struct service_spec *find_wanted(const struct stack *stack, const c
 	return NULL;
 }
 
-/* The engine's own networks are on every host. */
-static int is_predefined(const char *name)
-{
-	return strcmp(name, "host") == 0 || strcmp(name, "bridge") == 0 ||
-		strcmp(name, "none") == 0 || strcmp(name, "default") == 0;
-}
-
 static int check_externals(struct planner *p, const struct stack *stack,
 			   const struct json *networks)
 {
@@ -127,8 +120,6 @@ static int check_externals(struct planner *p, const struct stack *stack,
 		const struct json *network = find_network(networks, name);
 		struct slice scope = json_string(json_get(network, "Scope"));
 
-		if (is_predefined(name))
-			continue;
 		if (!network)
 			return errmsg_set(p->msg, ERR_NOT_FOUND, "network \"%s\" is declared as "
 				"external, but could not be found. You need to create a "

@@ -49,8 +49,8 @@ static int claim(struct loader *l, const struct yaml *at, const struct port_conf
 	if (p->publish_mode == PUBLISH_HOST)
 		return 0;
 	if (p->protocol == PROTOCOL_SCTP)
-		return load_error(l, ERR_UNSUPPORTED, at, "sctp ports can only be published in host "
-			"mode");
+		return load_error(l, ERR_UNSUPPORTED, at, "sctp ports can only be published in "
+			"host mode");
 	if (p->published_port == 0)
 		return 0;
 	key = arena_printf(l->arena, "%u/%s", (unsigned)p->published_port, protocols[p->protocol]);

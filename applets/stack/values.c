@@ -208,14 +208,13 @@ static int put_pair(struct loader *l, const struct yaml *at, struct slice key, s
 static int put_member(struct loader *l, const struct yaml *child, struct map *m)
 {
 	struct slice value = child->text;
-	int flag;
 
 	if (child->type != YAML_SCALAR)
 		return load_fail(l, child, "\"%.*s\" must be a text, a number or nothing",
 			SHOWN(child->key));
-	if (yaml_to_bool(child, &flag) == 0)
-		return load_fail(l, child, "\"%.*s\": %.*s could be meant as a text or not: write "
-			"it in quotes", SHOWN(child->key), SHOWN(value));
+	if (child->plain && (slice_is_nocase(value, "true") || slice_is_nocase(value, "false")))
+		return load_fail(l, child, "\"%.*s\": %.*s is not a text: write it in quotes",
+			SHOWN(child->key), SHOWN(value));
 	if (yaml_is_null(child))
 		value = (struct slice){ NULL, 0 };
 	else if (!value.data)
