@@ -317,7 +317,8 @@ TEST(an_engine_that_is_not_there_is_told_later)
 
 TEST(an_answer_that_breaks_off_is_none)
 {
-	static const char lost[] = "the server closed the connection before its answer was complete;";
+	static const char lost[] = "the server closed the connection before its answer was "
+				   "complete;";
 	static const char *const parts[] = { "", "HTTP/1.1 200", OK("5", "abc") };
 	char expected[256];
 	struct bench b;

@@ -179,9 +179,10 @@ TEST(a_request_waits_for_its_reply)
 
 TEST(a_request_may_come_byte_by_byte)
 {
-	static const char text[] = "POST /b HTTP/1.1\r\nHost: d\r\nContent-Length: 4\r\n\r\nbody"
-				   "POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: d\r\n\r\n"
-				   "3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n";
+	static const char text[] =
+		"POST /b HTTP/1.1\r\nHost: d\r\nContent-Length: 4\r\n\r\nbody"
+		"POST /c HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n";
 	char one[2] = "";
 	struct bench b;
 	int fd;
@@ -592,8 +593,8 @@ TEST(without_an_engine_the_client_is_told_why)
 	close(b.engine);
 	unlink(b.engine_path);
 	fd = client(&b, GET("/engine/x"));
-	snprintf(expected, sizeof(expected), "\r\n\r\n{\"message\":\"the container engine cannot be "
-		 "reached: %s: no such file or directory\"}\n", b.engine_path);
+	snprintf(expected, sizeof(expected), "\r\n\r\n{\"message\":\"the container engine "
+		 "cannot be reached: %s: no such file or directory\"}\n", b.engine_path);
 	CHECK_STR(strstr(hear(&b, fd, NULL), "\r\n\r\n"), expected);
 	say(&b, fd, GET("/1"));
 	CHECK_STR(b.asked, "GET /1 ;");

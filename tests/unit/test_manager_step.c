@@ -348,6 +348,7 @@ TEST(a_stale_update_is_refused)
 {
 	struct bench *b = ready();
 	char id[64], target[256];
+	const char *index;
 	uint64_t one, two;
 
 	value(call(b, "POST", "/services/create", service("web", 1)), "ID", id);
@@ -356,11 +357,10 @@ TEST(a_stale_update_is_refused)
 	CHECK(has(call(b, "POST", target, service("web", 2)), "update out of sequence"));
 	CHECK_INT(b->answers[b->requests].status, 500);
 	/* Both made from the same version: the log decides. */
-	const char *index = strstr(GET(b, "/services"), "\"Index\":");
-
+	index = strstr(GET(b, "/services"), "\"Index\":");
 	CHECK(index != NULL);
-	snprintf(target, sizeof(target), "/services/%s/update?version=%d", id,
-		 (int)strtol(index + 8, NULL, 10));
+	snprintf(target, sizeof(target), "/services/%s/update?version=%.*s", id,
+		 (int)strspn(index + 8, "0123456789"), index + 8);
 	one = request(b, "POST", target, service("web", 2));
 	two = request(b, "POST", target, service("web", 3));
 	run(b);
@@ -472,7 +472,9 @@ TEST(a_request_whose_client_left_while_it_waited_is_not_run)
 /* What clients see, as one text. */
 static char *all(struct bench *b)
 {
-	static const char *const targets[] = { "/swarm", "/nodes", "/services", "/tasks", "/networks" };
+	static const char *const targets[] = {
+		"/swarm", "/nodes", "/services", "/tasks", "/networks",
+	};
 	struct buf text;
 	char *out;
 
