@@ -63,6 +63,7 @@ struct wtask {
 	/* the container */
 	char container[WORKER_ID_MAX + 1];	/* engine's id, or "" */
 	int running;			/* as last seen */
+	int ran;			/* it did at some time: else it is no history to keep */
 	int listed;			/* during adoption: the engine has it */
 	int again;			/* an event came while it was being inspected */
 	int unhealthy;			/* is being stopped for that */

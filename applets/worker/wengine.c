@@ -143,6 +143,7 @@ static void adopt(struct worker *w, const struct container *c)
 	memcpy(t->container, c->id, strlen(c->id) + 1);
 	t->listed = 1;
 	t->running = c->state == CONTAINER_RUNNING;
+	t->ran = c->state != CONTAINER_CREATED;
 	if (w->settled && t->generation != w->generation)
 		t->removed = 1;
 }

@@ -201,6 +201,10 @@ static void checked(struct worker *w, struct wnet *n, const struct event *ev)
 	} else if (ev->status != 200 || bridge_parse(&w->fx->arena, ev->body, &b, NULL) < 0) {
 		arrived(w, n, docker_error(&w->fx->arena, ev->status, ev->body));
 		try_later(w, n);
+	} else if (b.network_id && strcmp(b.network_id, n->id) != 0 &&
+		   wnet_get(w, slice_of(b.network_id))) {
+		n->presence = NET_ABSENT;	/* one that had its name is on its way out */
+		try_later(w, n);
 	} else if (!b.network_id || strcmp(b.network_id, n->id) != 0) {
 		arrived(w, n, "a network of this name exists on the node and is not the swarm's");
 		n->presence = NET_ABSENT;

@@ -202,7 +202,7 @@ static void inspect_go(struct worker *w, struct wtask *t)
 
 static void saw_running(struct worker *w, struct wtask *t, const struct container *c)
 {
-	t->running = 1;
+	t->running = t->ran = 1;
 	t->pid = c->pid;
 	t->exit_code = 0;
 	arena_reset(&t->seen);
@@ -224,6 +224,7 @@ static void saw_exited(struct worker *w, struct wtask *t, const struct container
 	const char *more = c->error ? c->error : c->out_of_memory ? "out of memory" : NULL;
 
 	t->running = 0;
+	t->ran = 1;
 	t->tries = 0;
 	if (!wtask_is_dead(t)) {
 		t->pid = 0;
@@ -375,9 +376,11 @@ static void stop_reply(struct worker *w, struct wtask *t, const struct event *ev
 		again_later(w, t, PHASE_INSPECT);
 }
 
+/* A container that never ran goes at once: a start that was asked for and not answered, by an
+ * engine that went away or by us before a crash, may yet be carried out. */
 static void dead_go(struct worker *w, struct wtask *t)
 {
-	if (t->container[0] && wtask_desired(t) >= TASK_REMOVE)
+	if (t->container[0] && (wtask_desired(t) >= TASK_REMOVE || !t->ran))
 		wtask_to(w, t, PHASE_REMOVE);
 	else if (!t->container[0] && t->removed)
 		wtask_forget(w, t);
