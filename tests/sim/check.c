@@ -340,6 +340,14 @@ void check_start(struct sim *sim, const struct container *c)
 		sim_fail(sim, "container %s is started and its task is dead", c->name);
 }
 
+void check_address(struct sim *sim, const struct container *c, const struct container *other)
+{
+	const struct task *t = state_task(&sim->checks.shadow, other->task);
+
+	if (t && !task_is_dead(t))
+		sim_fail(sim, "%s is started with the address of %s", c->name, other->name);
+}
+
 void check_stop(struct sim *sim, const struct container *c)
 {
 	const struct task *t = state_task(&sim->checks.shadow, c->task);
@@ -371,13 +379,34 @@ static void explain(char why[256], const char *format, ...)
 
 /* ---- the end ------------------------------------------------------------------- */
 
-int check_may_rest(const struct service *s)
+/* A network of the name of one of its own is removed and still in use. */
+static int waits_for_network(const struct state *state, const struct service *s)
+{
+	const struct list *targets = &s->spec.task_template.networks;
+
+	for (uint32_t i = 0; i < targets->count; i++) {
+		const struct network *own =
+			state_network(state, LIST_AT(targets, struct network_target, i)->target);
+
+		for (struct map_entry *e = state_first(state, OBJECT_NETWORK); own && e;
+		     e = map_next(e)) {
+			const struct network *n = state_entry(e);
+
+			if (n->pending_delete && strcmp(n->spec.name, own->spec.name) == 0)
+				return 1;
+		}
+	}
+	return 0;
+}
+
+int check_may_rest(const struct sim *sim, const struct service *s)
 {
 	const struct restart_policy *p = s->spec.task_template.restart_policy;
 	int state = s->update_status ? s->update_status->state : UPDATE_NONE;
 
 	return (p && (p->condition != RESTART_ANY || p->max_attempts)) ||
-	       state == UPDATE_PAUSED || state == UPDATE_ROLLBACK_PAUSED;
+	       state == UPDATE_PAUSED || state == UPDATE_ROLLBACK_PAUSED ||
+	       waits_for_network(&sim->checks.shadow, s);
 }
 
 static int is_up(const struct container *c)
@@ -430,7 +459,8 @@ static int check_containers(struct sim *sim, char why[256])
 	return 1;
 }
 
-static int check_networks(struct sim *sim, char why[256])
+/* One that is removed stays as long as a task uses it: in a service that rests, for good. */
+static int check_networks(struct sim *sim, int pushed, char why[256])
 {
 	const struct state *state = &sim->checks.shadow;
 
@@ -443,7 +473,7 @@ static int check_networks(struct sim *sim, char why[256])
 	for (struct map_entry *e = state_first(state, OBJECT_NETWORK); e; e = map_next(e)) {
 		const struct network *n = state_entry(e);
 
-		if (n->pending_delete) {
+		if (n->pending_delete && pushed) {
 			explain(why, "network %s is not removed", n->spec.name);
 			return 0;
 		}
@@ -527,10 +557,12 @@ int check_converged(struct sim *sim, int pushed, char why[256])
 	     e = map_next(e)) {
 		const struct service *s = state_entry(e);
 
-		if (!check_service(sim, s, why) && (pushed || !check_may_rest(s)))
+		if (!check_service(sim, s, why) && (pushed || !check_may_rest(sim, s)))
 			return 0;
 	}
-	return check_containers(sim, why) && check_networks(sim, why) && check_netmap(sim, why);
+	explain(why, "an engine call is under way");
+	return (!pushed || engine_quiet(sim)) && check_containers(sim, why) &&
+	       check_networks(sim, pushed, why) && check_netmap(sim, why);
 }
 
 int check_left(struct sim *sim, char why[256])

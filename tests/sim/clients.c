@@ -327,7 +327,7 @@ void clients_push(struct sim *sim)
 
 		snprintf(name, sizeof(name), "svc%d", i);
 		stored = state_find_name(&sim->checks.shadow, OBJECT_SERVICE, name);
-		if (stored && check_may_rest(stored) && *sim->clients.services[i].id &&
+		if (stored && check_may_rest(sim, stored) && *sim->clients.services[i].id &&
 		    !check_service(sim, stored, why))
 			send_spec(sim, i, 1);
 	}

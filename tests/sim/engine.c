@@ -376,6 +376,17 @@ void engine_leave(struct sim *sim, uint64_t for_us, int cold)
 	sim_at(sim, for_us, back, NULL);
 }
 
+int engine_quiet(const struct sim *sim)
+{
+	for (struct map_entry *m = map_first(&sim->engine.calls); m; m = map_next(m)) {
+		const struct ecall *c = m->value;
+
+		if (!c->streaming)
+			return 0;
+	}
+	return 1;
+}
+
 /* ---- containers ---------------------------------------------------------------- */
 
 static struct container *by_serial(struct sim *sim, uint64_t serial)

@@ -208,6 +208,8 @@ static int container_inspect(struct answer *r, struct container *c)
 	return 200;
 }
 
+/* A container has its address. That of a task which has ended may still run for a moment: the
+ * worker is at it; that of another one must not. */
 static int address_taken(struct answer *r, const struct container *c)
 {
 	for (struct container *o = r->sim->engine.containers; o; o = o->next) {
@@ -215,8 +217,10 @@ static int address_taken(struct answer *r, const struct container *c)
 			for (int k = 0; k < c->network_count; k++) {
 				if (strcmp(o->networks[i].network, c->networks[k].network) == 0 &&
 				    *c->networks[k].address &&
-				    strcmp(o->networks[i].address, c->networks[k].address) == 0)
+				    strcmp(o->networks[i].address, c->networks[k].address) == 0) {
+					check_address(r->sim, c, o);
 					return 1;
+				}
 			}
 		}
 	}
@@ -232,11 +236,8 @@ static int container_start(struct answer *r, struct container *c)
 			return message(r, 404, "network not found:",
 				       slice_of(c->networks[i].network));
 	}
-	if (address_taken(r, c)) {
-		sim_fail(r->sim, "%s is started with an address that another container has",
-			 c->name);
+	if (address_taken(r, c))
 		return message(r, 500, "Address already in use", slice_of(c->name));
-	}
 	check_start(r->sim, c);
 	sim_trace(r->sim, "engine: start %s", c->name);
 	c->seen_running = r->sim->life;

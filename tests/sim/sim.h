@@ -308,6 +308,8 @@ void engine_crash(struct sim *sim);
 void engine_leave(struct sim *sim, uint64_t for_us, int cold);
 void engine_return(struct sim *sim);
 void engine_remove_by_hand(struct sim *sim);
+/* Nothing is under way but streams. */
+int engine_quiet(const struct sim *sim);
 
 /* For engine_calls.c. */
 void engine_event(struct sim *sim, const struct container *c, const char *action);
@@ -351,14 +353,17 @@ void check_acked(struct sim *sim, const struct client_request *r, const char *id
 void check_create(struct sim *sim, const struct container *c);
 void check_start(struct sim *sim, const struct container *c);
 void check_stop(struct sim *sim, const struct container *c);
+/* c is to start with an address that the other, which runs, has. */
+void check_address(struct sim *sim, const struct container *c, const struct container *other);
 /* 1 when all is as it was asked for. why: what is not, of 256 bytes. pushed: also services
  * that may stand still for good. */
 int check_converged(struct sim *sim, int pushed, char why[256]);
 int check_left(struct sim *sim, char why[256]);
 /* 1 when a service runs as its spec says. */
 int check_service(struct sim *sim, const struct service *s, char why[256]);
-/* The service may rightly not be as it was asked for: its update stopped, or its tasks ended. */
-int check_may_rest(const struct service *s);
+/* The service may rightly not be as it was asked for: its update stopped, its tasks ended, or
+ * a network of another service that rests has the name of its own. */
+int check_may_rest(const struct sim *sim, const struct service *s);
 /* The mark of a spec, from its environment; 0 if it has none. */
 uint64_t check_mark(const struct task_spec *t);
 #endif
