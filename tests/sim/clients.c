@@ -102,8 +102,8 @@ static void spec(struct sim *sim, struct buf *b, int slot, uint64_t mark, int ea
 
 	if (image == 7 && rng_chance(&sim->rng, 1, 2))
 		image = 1;
-	buf_printf(b, "{\"Name\":\"svc%d\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"app%llu\","
-		   "\"Env\":[\"SIM_MARK=%llu\"]", slot, (unsigned long long)image,
+	buf_printf(b, "{\"Name\":\"svc%d\",\"TaskTemplate\":{\"ContainerSpec\":{"
+		   "\"Image\":\"app%llu\",\"Env\":[\"SIM_MARK=%llu\"]", slot, (unsigned long long)image,
 		   (unsigned long long)mark);
 	if (rng_chance(&sim->rng, 1, 3))
 		buf_add_str(b, ",\"Healthcheck\":{\"Test\":[\"CMD\",\"true\"]}");
@@ -179,6 +179,7 @@ static void change_service(struct sim *sim)
 
 static void change_network(struct sim *sim)
 {
+	const struct slice none = { NULL, 0 };
 	int slot = (int)rng_below(&sim->rng, NETWORKS);
 	struct client_network *n = &sim->clients.networks[slot];
 	char text[96];
@@ -189,10 +190,11 @@ static void change_network(struct sim *sim)
 	if (*n->id) {
 		snprintf(text, sizeof(text), "/v1.41/networks/%s", n->id);
 		n->removing = 1;
-		send(sim, REQUEST_NET_REMOVE, "DELETE", text, (struct slice){ NULL, 0 })->slot = slot;
+		send(sim, REQUEST_NET_REMOVE, "DELETE", text, none)->slot = slot;
 	} else {
 		snprintf(text, sizeof(text), "{\"Name\":\"net%d\",\"Driver\":\"overlay\"}", slot);
-		send(sim, REQUEST_NET_CREATE, "POST", "/networks/create", slice_of(text))->slot = slot;
+		send(sim, REQUEST_NET_CREATE, "POST", "/networks/create",
+		     slice_of(text))->slot = slot;
 	}
 }
 
