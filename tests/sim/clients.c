@@ -103,8 +103,8 @@ static void spec(struct sim *sim, struct buf *b, int slot, uint64_t mark, int ea
 	if (image == 7 && rng_chance(&sim->rng, 1, 2))
 		image = 1;
 	buf_printf(b, "{\"Name\":\"svc%d\",\"TaskTemplate\":{\"ContainerSpec\":{"
-		   "\"Image\":\"app%llu\",\"Env\":[\"SIM_MARK=%llu\"]", slot, (unsigned long long)image,
-		   (unsigned long long)mark);
+		   "\"Image\":\"app%llu\",\"Env\":[\"SIM_MARK=%llu\"]", slot,
+		   (unsigned long long)image, (unsigned long long)mark);
 	if (rng_chance(&sim->rng, 1, 3))
 		buf_add_str(b, ",\"Healthcheck\":{\"Test\":[\"CMD\",\"true\"]}");
 	if (rng_chance(&sim->rng, 1, 3))

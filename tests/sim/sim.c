@@ -166,9 +166,9 @@ static void step(struct sim *sim, enum who who, struct event *ev)
 	ev->wall_ns = sim_wall_ns(sim);
 	if (ev->kind != EVENT_TIMER)
 		sim_trace(sim, "%s <- %s %llu %.*s %.*s %d %.*s",
-			  who == MANAGER ? "manager" : "worker", event_names[ev->kind], (unsigned long long)ev->id,
-			  SLICE_ARGS(ev->method), SLICE_ARGS(ev->target), ev->status,
-			  SLICE_ARGS(ev->text));
+			  who == MANAGER ? "manager" : "worker", event_names[ev->kind],
+			  (unsigned long long)ev->id, SLICE_ARGS(ev->method),
+			  SLICE_ARGS(ev->target), ev->status, SLICE_ARGS(ev->text));
 	effects_reset(fx);
 	if (who == MANAGER)
 		manager_step(sim->manager, ev, fx);
