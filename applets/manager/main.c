@@ -368,33 +368,40 @@ static int start_init(struct daemon_config *c, const struct start_options *o, st
 	return status;
 }
 
-static int start(const struct command *command, const char *path, int argc, char **argv)
+static int start_with(const struct command *command, const struct option_result *r,
+		      const char *name, struct arena *a)
 {
 	static struct daemon_config c = { .ready_fd = -1 };
+	const struct start_options *o = r->values;
 	struct errmsg msg = { { 0 } };
-	const struct start_options *o;
+
+	if (take_options(r, &c, &msg) < 0)
+		return fail(name, &msg);
+	host_name(&c.node);
+	c.node.engine_socket = c.engine_path;
+	c.node.data_dir = c.data_dir;
+	if (command == init_commands)
+		return start_init(&c, o, a);
+	if (!daemon_node_exists(c.data_dir)) {
+		errmsg_set(&msg, ERR_NOT_FOUND, "%s holds no node of a swarm: make one with "
+			   "'swarmbox init'", c.data_dir);
+		return fail(name, &msg);
+	}
+	return o->foreground == OPTION_NO ? start_detached(&c, name) : daemon_run(&c);
+}
+
+static int start(const struct command *command, const char *path, int argc, char **argv)
+{
 	struct option_result r;
 	struct arena a;
 	int status;
 
 	arena_init(&a);
 	status = parse(command, path, &a, argc, argv, &r);
-	if (status)
-		return status < 0 ? 0 : status;
-	o = r.values;
-	if (take_options(&r, &c, &msg) < 0)
-		return fail(argv[0], &msg);
-	host_name(&c.node);
-	c.node.engine_socket = c.engine_path;
-	c.node.data_dir = c.data_dir;
-	if (command == init_commands)
-		return start_init(&c, o, &a);
-	if (!daemon_node_exists(c.data_dir)) {
-		errmsg_set(&msg, ERR_NOT_FOUND, "%s holds no node of a swarm: make one with "
-			   "'swarmbox init'", c.data_dir);
-		return fail("manager", &msg);
-	}
-	return o->foreground == OPTION_NO ? start_detached(&c, "manager") : daemon_run(&c);
+	if (status == 0)
+		status = start_with(command, &r, argv[0], &a);
+	arena_done(&a);
+	return status < 0 ? 0 : status;		/* < 0: help was all that was asked for */
 }
 
 int init_main(int argc, char **argv)
