@@ -257,3 +257,19 @@ int cli_send(struct cli *cli, const char *method, const char *path, struct slice
 
 	return cli_call(cli, &r, cli->arena, &answer, msg);
 }
+
+int cli_delete(struct cli *cli, const char *path_format)
+{
+	int status = 0;
+
+	for (int i = 0; i < cli->arg_count; i++) {
+		const char *path = cli_path(cli->arena, path_format, cli->args[i]);
+		struct errmsg msg = { { 0 } };
+
+		if (cli_send(cli, "DELETE", path, (struct slice){ NULL, 0 }, &msg) < 0)
+			status = cli_failed(cli, &msg);
+		else
+			cli_printf(cli, CLI_OUT, "%s\n", cli->args[i]);
+	}
+	return status;
+}

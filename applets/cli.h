@@ -87,6 +87,8 @@ int cli_call(struct cli *cli, const struct cli_request *r, struct arena *a,
 /* GET path, parsed. As cli_call; a is where the answer lives. */
 int cli_get(struct cli *cli, struct arena *a, const char *path, const struct json **root,
 	    struct errmsg *msg);
+/* DELETE of path_format with each argument in its %s, printing each that went. The exit status. */
+int cli_delete(struct cli *cli, const char *path_format);
 /* method path with a body (may be empty). As cli_call; the answer is dropped. */
 int cli_send(struct cli *cli, const char *method, const char *path, struct slice body,
 	     struct errmsg *msg);

@@ -136,7 +136,7 @@ static void load(struct lb_app *app)
 	}
 	if (err == 0)
 		lb_update(&app->lb, &map);
-	else
+	else if (err != ERR_NOT_FOUND)	/* the manager has not said anything yet */
 		log_printf(LOG_WARNING, "lb: %s", msg.text);
 	buf_done(&text);
 	arena_done(&arena);

@@ -167,18 +167,7 @@ static int create(struct cli *cli)
 
 static int remove_networks(struct cli *cli)
 {
-	int status = 0;
-
-	for (int i = 0; i < cli->arg_count; i++) {
-		const char *path = cli_path(cli->arena, "/networks/%s", cli->args[i]);
-		struct errmsg msg = { { 0 } };
-
-		if (cli_send(cli, "DELETE", path, (struct slice){ NULL, 0 }, &msg) < 0)
-			status = cli_failed(cli, &msg);
-		else
-			cli_printf(cli, CLI_OUT, "%s\n", cli->args[i]);
-	}
-	return status;
+	return cli_delete(cli, "/networks/%s");
 }
 
 static const char *path_of(struct cli *cli, const char *name)

@@ -328,18 +328,7 @@ static int scale(struct cli *cli)
 
 static int remove_services(struct cli *cli)
 {
-	int status = 0;
-
-	for (int i = 0; i < cli->arg_count; i++) {
-		const char *path = cli_path(cli->arena, "/services/%s", cli->args[i]);
-		struct errmsg msg = { { 0 } };
-
-		if (cli_send(cli, "DELETE", path, (struct slice){ NULL, 0 }, &msg) < 0)
-			status = cli_failed(cli, &msg);
-		else
-			cli_printf(cli, CLI_OUT, "%s\n", cli->args[i]);
-	}
-	return status;
+	return cli_delete(cli, "/services/%s");
 }
 
 /* ---- lists ------------------------------------------------------------------- */

@@ -8,29 +8,30 @@
 
 #include "io/file.h"
 
-static int refuse(struct errmsg *msg, const char *path)
+int file_code(int error)
 {
-	int code = ERR_IO;
-
-	switch (errno) {
+	switch (error) {
 	case ENOENT:
 	case ENOTDIR:
-		code = ERR_NOT_FOUND;
-		break;
+		return ERR_NOT_FOUND;
 	case EACCES:
 	case EPERM:
 	case EROFS:
-		code = ERR_DENIED;
-		break;
+		return ERR_DENIED;
 	case ENOSPC:
 	case EDQUOT:
-		code = ERR_FULL;
-		break;
+	case EFBIG:
+		return ERR_FULL;
 	case ENAMETOOLONG:
-		code = ERR_LIMIT;
-		break;
+		return ERR_LIMIT;
+	default:
+		return ERR_IO;
 	}
-	return errmsg_set(msg, code, "%s: %s", path, strerror(errno));
+}
+
+static int refuse(struct errmsg *msg, const char *path)
+{
+	return errmsg_set(msg, file_code(errno), "%s: %s", path, strerror(errno));
 }
 
 int file_read(const char *path, size_t max, struct buf *out, struct errmsg *msg)

@@ -12,26 +12,10 @@ enum { NEW_NAME_MAX = 64, READ_PIECE = 4096 };
 
 int folder_error(const struct folder *f, const char *name, struct errmsg *msg)
 {
-	int code = ERR_IO, error = errno;
-	const char *reason = strerror(error), *remedy = "";
+	int error = errno, code = file_code(error);
 
-	switch (error) {
-	case ENOENT:
-		code = ERR_NOT_FOUND;
-		break;
-	case EACCES:
-	case EPERM:
-	case EROFS:
-		code = ERR_DENIED;
-		break;
-	case ENOSPC:
-	case EDQUOT:
-	case EFBIG:
-		code = ERR_FULL;
-		remedy = "; make room there and start again";
-		break;
-	}
-	return errmsg_set(msg, code, "%.300s/%s: %s%s", f->path, name, reason, remedy);
+	return errmsg_set(msg, code, "%.300s/%s: %s%s", f->path, name, strerror(error),
+			  code == ERR_FULL ? "; make room there and start again" : "");
 }
 
 /* A folder that was just made is not durable before the one it stands in is synced. */

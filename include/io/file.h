@@ -13,6 +13,8 @@
 
 enum { FILE_PATH_MAX = 4096 };	/* with its NUL; PATH_MAX of Linux */
 
+/* The code for an errno of a call on a file: those above, ERR_LIMIT for a name too long. */
+int file_code(int error);
 /* Adds the file's content to out. ERR_LIMIT when it is over max bytes or over out's maximum. */
 int file_read(const char *path, size_t max, struct buf *out, struct errmsg *msg);
 
