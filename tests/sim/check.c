@@ -8,6 +8,7 @@
 #include "sim.h"
 
 enum { COMPARE_EVERY = 100, STATE_TEXT_MAX = 64 << 20 };
+#define STOP_WAIT_NS (INT64_C(60) * 1000000000)
 
 /* A task as it was seen last. */
 struct seen_task {
@@ -330,6 +331,25 @@ void check_create(struct sim *sim, const struct container *c)
 	}
 }
 
+/* One that waits for its start waits for the one before it to end, up to a minute. */
+static void check_order(struct sim *sim, const struct task *t)
+{
+	const struct state *state = &sim->checks.shadow;
+
+	if (!t->start_after || sim_wall_ns(sim) > t->start_after + STOP_WAIT_NS ||
+	    map_get(&sim->checks.services, slice_of(t->service_id)))
+		return;
+	for (const struct container *o = sim->engine.containers; o; o = o->next) {
+		const struct task *before = state_task(state, o->task);
+
+		if (before && before != t && o->state == RUNNING && !task_is_dead(before) &&
+		    before->slot == t->slot && before->desired_state == TASK_SHUTDOWN &&
+		    strcmp(before->service_id, t->service_id) == 0)
+			sim_fail(sim, "container of task %s is started before %s has ended",
+				 t->meta.id, o->name);
+	}
+}
+
 void check_start(struct sim *sim, const struct container *c)
 {
 	const struct task *t = state_task(&sim->checks.shadow, c->task);
@@ -338,6 +358,8 @@ void check_start(struct sim *sim, const struct container *c)
 		sim_fail(sim, "container %s is started a second time", c->name);
 	if (t && task_is_dead(t))
 		sim_fail(sim, "container %s is started and its task is dead", c->name);
+	if (t)
+		check_order(sim, t);
 }
 
 void check_address(struct sim *sim, const struct container *c, const struct container *other)

@@ -71,7 +71,7 @@ enum mark {
 	X(OPT_DISK_FULL, "disk-full", 15)	/* per record, in 10000 */ \
 	X(OPT_SNAPSHOT_FAIL, "snapshot-fail", 4000) /* per snapshot, in 10000 */ \
 	X(OPT_ERROR, "engine-error", 500)	/* per call, in 10000 */ \
-	X(OPT_HANG, "engine-hang", 60)		/* per call, in 10000 */ \
+	X(OPT_HANG, "engine-hang", 200)		/* per call, in 10000 */ \
 	X(OPT_AWAY, "engine-away", 6)		/* per simulated minute, in 10 */ \
 	X(OPT_COLD, "engine-cold", 10)		/* of those restarts that end containers, in 10 */ \
 	X(OPT_PULL, "pull-fail", 4000)		/* per pull, in 10000 */ \
