@@ -20,6 +20,22 @@ static int has_failed(const struct task *t)
 	return t->status.state == TASK_FAILED || t->status.state == TASK_REJECTED;
 }
 
+/* Runs of digits do not tell errors apart: they are the ports and times of one attempt. */
+static int is_same_error(const char *a, const char *b)
+{
+	static const char digits[] = "0123456789";
+
+	while (*a && *b) {
+		size_t n = strspn(a, digits), k = strspn(b, digits);
+
+		if (!n != !k || (!n && *a != *b))
+			return 0;
+		a += n ? n : 1;
+		b += k ? k : 1;
+	}
+	return *a == *b;
+}
+
 /* How many of the failed tasks have this one's error. */
 static unsigned count_error(const struct task *tasks, size_t n, const char *text, int64_t since_ns)
 {
@@ -27,7 +43,7 @@ static unsigned count_error(const struct task *tasks, size_t n, const char *text
 
 	for (size_t i = 0; i < n; i++)
 		count += has_failed(&tasks[i]) && tasks[i].status.timestamp >= since_ns &&
-			tasks[i].status.err && strcmp(tasks[i].status.err, text) == 0;
+			tasks[i].status.err && is_same_error(tasks[i].status.err, text);
 	return count;
 }
 

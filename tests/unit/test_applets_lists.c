@@ -271,15 +271,15 @@ TEST(the_same_error_three_times_ends_the_waiting)
 		CREATED, { "GET /services/s1", 200, WEB(""), 0, 0 },
 		{ "GET /tasks", 200, "[" TASK_OF("a", "1", "failed", ",'Err':'boom'") ","
 		  TASK_OF("b", "2", "failed", ",'Err':'boom'") "]", 1, 0 },
-		{ "GET /tasks", 200, "[" TASK_OF("a", "1", "failed", ",'Err':'boom'") ","
-		  TASK_OF("b", "2", "failed", ",'Err':'boom'") ","
-		  TASK_OF("c", "3", "rejected", ",'Err':'boom'") "]", 0, 0 },
+		{ "GET /tasks", 200, "[" TASK_OF("a", "1", "failed", ",'Err':'boom 1'") ","
+		  TASK_OF("b", "2", "failed", ",'Err':'boom 234'") ","
+		  TASK_OF("c", "3", "rejected", ",'Err':'boom 5'") "]", 0, 0 },
 		{ NULL, 0, NULL, 0, 0 },
 	};
 	struct cli_fake f;
 
 	wait_for(&f, "create x", answers);
-	CHECK(strstr(buf_str(&f.err), "swarmbox: test create: tasks fail again and again: boom "
+	CHECK(strstr(buf_str(&f.err), "swarmbox: test create: tasks fail again and again: boom 1 "
 		"(the service stays, and the manager goes on trying)\n"));
 	CHECK_INT(f.status, CLI_FAILED);
 	cli_fake_done(&f);
