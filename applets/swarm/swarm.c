@@ -46,7 +46,7 @@ static void put_swarm(struct buf *out, const struct json *swarm)
 {
 	int is_manager = json_is_true(json_get(swarm, "ControlAvailable"));
 
-	buf_printf(out, " Swarm: %.*s\n", SLICE_ARGS(text(swarm, "LocalNodeState")));
+	buf_printf(out, "Swarm: %.*s\n", SLICE_ARGS(text(swarm, "LocalNodeState")));
 	if (text(swarm, "Error").len)
 		buf_printf(out, "  Error: %.*s\n", SLICE_ARGS(text(swarm, "Error")));
 	if (!text(swarm, "NodeID").len)
@@ -63,17 +63,16 @@ static void put_swarm(struct buf *out, const struct json *swarm)
 
 static void put_info(struct buf *out, const struct json *info)
 {
-	buf_printf(out, "Server:\n Containers: %lld\n  Running: %lld\n  Paused: %lld\n"
-		"  Stopped: %lld\n Images: %lld\n Server Version: %.*s\n",
-		number(info, "Containers"), number(info, "ContainersRunning"),
-		number(info, "ContainersPaused"), number(info, "ContainersStopped"),
-		number(info, "Images"), SLICE_ARGS(text(info, "ServerVersion")));
+	const struct json *ours = json_get(info, "Swarmbox");
+
+	buf_printf(out, "Name: %.*s\nVersion: %.*s\nData Folder: %.*s\n",
+		SLICE_ARGS(text(info, "Name")), SLICE_ARGS(text(ours, "Version")),
+		SLICE_ARGS(text(ours, "DataDir")));
+	buf_printf(out, "Engine: %.*s at %.*s\n", SLICE_ARGS(text(info, "ServerVersion")),
+		SLICE_ARGS(text(ours, "Engine")));
+	buf_printf(out, "Host: %lld CPUs, %lld MiB, %.*s\n", number(info, "NCPU"),
+		number(info, "MemTotal") >> 20, SLICE_ARGS(text(info, "Architecture")));
 	put_swarm(out, json_get(info, "Swarm"));
-	buf_printf(out, " Kernel Version: %.*s\n Operating System: %.*s\n Architecture: %.*s\n"
-		" CPUs: %lld\n Total Memory: %lldMiB\n Name: %.*s\n",
-		SLICE_ARGS(text(info, "KernelVersion")), SLICE_ARGS(text(info, "OperatingSystem")),
-		SLICE_ARGS(text(info, "Architecture")), number(info, "NCPU"),
-		number(info, "MemTotal") >> 20, SLICE_ARGS(text(info, "Name")));
 	for (const struct json *e = json_first(json_get(info, "Warnings")); e; e = json_next(e))
 		buf_printf(out, "%.*s\n", SLICE_ARGS(json_string(e)));
 }
