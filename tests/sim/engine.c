@@ -233,8 +233,13 @@ static void call_due(struct sim *sim, struct happening *h)
 
 	if (!c)
 		return;
-	if (c->life != sim->life || !sim->up)
+	if (c->life != sim->life) {
+		if (sim_fault(sim, OPT_CRASH, 100)) {	/* a loaded engine takes its time */
+			sim_at(sim, sim_between(sim, 1 * MS, 2 * SECOND), call_due, NULL)->id = h->id;
+			return;
+		}
 		sim->marks[MARK_LATE]++;
+	}
 	if (c->cancelled && rng_chance(&sim->rng, 1, 2)) {
 		call_free(sim, c);
 	} else if (is_events(c)) {

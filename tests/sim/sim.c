@@ -397,7 +397,7 @@ static void second(struct sim *sim, struct happening *h)
 	if (sim->up && sim->options[OPT_CRASH] && rng_chance(&sim->rng, 1, 900))
 		reboot(sim);
 	/* What an operator does about a node that cannot write. */
-	if (sim->up && sim->disk.failed && rng_chance(&sim->rng, 1, 10))
+	if (sim->up && sim->disk.failed && rng_chance(&sim->rng, 1, 40))
 		sim_crash(sim, "restarted for its disk");
 	sim_at(sim, SECOND, second, NULL);
 }
