@@ -185,7 +185,8 @@ static void write_swarm_info(struct call *c, struct body *b)
 enum api_outcome system_info(struct call *c)
 {
 	const struct manager_config *config = c->api->config;
-	const struct node_description *d = &this_node(c)->description;
+	const struct node *self = this_node(c);
+	const struct node_description *d = &self->description;
 	struct json_writer *w;
 	struct body b;
 
@@ -213,6 +214,13 @@ enum api_outcome system_info(struct call *c)
 	json_put_str(w, "Engine", config->engine_socket);
 	json_close_object(w);
 	write_swarm_info(c, &b);
+	if (self->status.message) {
+		json_write_key(w, "Warnings");
+		json_open_array(w);
+		json_write_str(w, arena_printf(c->turn->arena, "WARNING: engine: %s",
+					       self->status.message));
+		json_close_array(w);
+	}
 	json_close_object(w);
 	return body_send(c, 200, &b);
 }
