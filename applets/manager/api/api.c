@@ -283,14 +283,18 @@ static int is_empty(const struct json *node)
 const struct json *extra_member(struct call *c, struct slice extra, const char *name)
 {
 	struct arena *a = c->turn->arena;
-	const struct json *root;
-	const char *text;
+	const struct json *root = NULL;
+	struct buf text;
 
 	if (extra.len == 0)
 		return NULL;
-	text = arena_str(a, extra);
-	if (json_parse(a, slice_of(arena_printf(a, "{%s}", text)), &root, NULL) < 0)
-		return NULL;
+	buf_init(&text, JSON_TEXT_MAX);
+	buf_add_char(&text, '{');
+	buf_add_slice(&text, extra);
+	buf_add_char(&text, '}');
+	if (json_parse(a, buf_slice(&text), &root, NULL) < 0)
+		root = NULL;
+	buf_done(&text);	/* the nodes are the arena's */
 	for (const struct json *m = json_first(root); m; m = json_next(m)) {
 		if (slice_is_nocase(json_key(m), name) && !is_empty(m))
 			return m;
