@@ -27,6 +27,7 @@
 
 enum {
 	SESSION = 1,		/* the one between our own manager and worker */
+	FDS_WANTED = 2 * SERVER_CONNECTIONS_MAX + SERVER_SPARE_FDS,
 	SYNCS_PER_TURN = 8,	/* then the sockets get their turn */
 	FLUSH_MS = 1000,	/* for the last replies, when the process ends */
 	LOCK_MS = 1000,		/* for the daemon before us to let go of the data folder */
@@ -485,12 +486,15 @@ static void end(struct daemon *d)
 	engine_done(&d->engine);
 }
 
-/* As many descriptors as there may be: a shell's 1,024 are soon used by clients. */
+/* As many descriptors as there may be: a shell's 1,024 are soon used by clients. Root may have
+ * more than its own limit says. */
 static void raise_limit(void)
 {
-	struct rlimit r;
+	struct rlimit wanted = { FDS_WANTED, FDS_WANTED }, r;
 
 	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return;
+	if (r.rlim_max < FDS_WANTED && setrlimit(RLIMIT_NOFILE, &wanted) == 0)
 		return;
 	r.rlim_cur = r.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &r);	/* else it stays as it is */

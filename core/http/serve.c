@@ -89,6 +89,11 @@ int http_serve_wants(const struct http_serve *s)
 	return !s->eof && (s->state == IDLE || s->state == HEAD || s->state == BODY);
 }
 
+int http_serve_idle(const struct http_serve *s)
+{
+	return s->state == IDLE && s->in.len == 0 && waiting(s) == 0;
+}
+
 void http_serve_feed(struct http_serve *s, struct slice bytes, uint64_t now_ms)
 {
 	assert(bytes.len <= HTTP_SERVE_READ_MAX);

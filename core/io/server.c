@@ -42,19 +42,21 @@ static struct slice id_key(const uint64_t *id)
 	return (struct slice){ (const char *)id, sizeof(*id) };
 }
 
+/* A listener whose connections cannot be taken would be reported as readable for ever. */
 static void pause_accepting(struct server *s)
 {
 	s->paused = 1;
 	(void)loop_rewatch(s->loop, &s->listener, EPOLLPRI);	/* which never comes */
+	loop_timer_set(s->loop, &s->accept_timer, loop_now_ms(s->loop) + SERVER_ACCEPT_AGAIN_MS);
 }
 
 static void resume_accepting(struct server *s)
 {
-	if (s->paused && s->count < s->connections_max) {
-		s->paused = 0;
-		loop_timer_clear(s->loop, &s->accept_timer);
-		(void)loop_rewatch(s->loop, &s->listener, EPOLLIN);
-	}
+	if (!s->paused)
+		return;
+	s->paused = 0;
+	loop_timer_clear(s->loop, &s->accept_timer);
+	(void)loop_rewatch(s->loop, &s->listener, EPOLLIN);
 }
 
 /* Forgets the connection; its descriptor is closed already. */
@@ -226,6 +228,25 @@ static void wait_for_more(struct server_connection *c)
 		set_timer(c);
 }
 
+/* Makes room for a new one: closes the connection that has been idle for longest. 0: none is, or
+ * that one has just sent something. */
+static int close_idle(struct server *s)
+{
+	struct server_connection *oldest = NULL;
+	char byte;
+
+	/* The newest stand first. */
+	for (struct server_connection *c = s->connections; c; c = c->next) {
+		if (!c->relay && http_serve_idle(&c->http) &&
+		    (!oldest || c->timer.deadline_ms <= oldest->timer.deadline_ms))
+			oldest = c;
+	}
+	if (!oldest || recv(oldest->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+		return 0;
+	close_connection(oldest);
+	return 1;
+}
+
 /* Takes what there is, writes what there is, and waits for what comes next. The connection may
  * be gone after. */
 static void settle(struct server_connection *c)
@@ -248,6 +269,8 @@ static void settle(struct server_connection *c)
 		close_connection(c);
 		return;
 	}
+	if (http_serve_idle(&c->http))
+		resume_accepting(c->server);
 	wait_for_more(c);
 }
 
@@ -312,19 +335,18 @@ static void accept_one(struct server *s, int fd)
 static void accept_some(struct loop_watch *w, uint32_t events)
 {
 	struct server *s = w->context;
-	int fd = 0;
+	int fd = ERR_LIMIT;
 
 	(void)events;
-	while (s->count < s->connections_max && (fd = sock_accept(w->fd)) >= 0)
-		accept_one(s, fd);
-	if (fd == ERR_MORE)
-		return;
-	/* Full, or no descriptor is left, or the listener is broken: it would be reported as
-	 * readable for ever. */
-	pause_accepting(s);
-	if (s->count < s->connections_max)
-		loop_timer_set(s->loop, &s->accept_timer,
-			       loop_now_ms(s->loop) + SERVER_ACCEPT_AGAIN_MS);
+	if (s->count < s->connections_max || close_idle(s)) {
+		do {
+			fd = sock_accept(w->fd);
+			if (fd >= 0)
+				accept_one(s, fd);
+		} while (fd >= 0 && s->count < s->connections_max);
+	}
+	if (fd == ERR_LIMIT || fd == ERR_IO)
+		pause_accepting(s);
 }
 
 static void on_accept_time(struct loop_timer *t)

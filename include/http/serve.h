@@ -91,6 +91,9 @@ void http_serve_done(struct http_serve *s);
 
 /* 1 if bytes may be fed. 0 while a request is being answered: do not read then. */
 int http_serve_wants(const struct http_serve *s);
+/* 1 between two requests, with nothing of the next one received and no output waiting: the
+ * connection may be closed at any time (RFC 9112 9.5). */
+int http_serve_idle(const struct http_serve *s);
 /* At most HTTP_SERVE_READ_MAX bytes, only if it wants them, after all events were taken. */
 void http_serve_feed(struct http_serve *s, struct slice bytes, uint64_t now_ms);
 /* The client will send no more. Take the events after it: complete requests are still

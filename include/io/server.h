@@ -15,12 +15,13 @@
 
 enum {
 	/* Connections at once: 1,000 idle ones must not keep anybody out. An idle one costs
-	 * under 1 KiB here. Beyond it new ones wait in the listener's backlog. Fewer where the
-	 * process may not have the descriptors: see server_init. */
+	 * under 1 KiB here. Beyond it the one that was idle for longest is closed; when none is
+	 * idle, new ones wait in the listener's backlog. Fewer where the process may not have
+	 * the descriptors: see server_init. */
 	SERVER_CONNECTIONS_MAX = 4096,
 	/* Descriptors left to others: the log, the engine's calls, the relays' pipes. */
 	SERVER_SPARE_FDS = 128 + 2 * RELAY_PIPES,
-	SERVER_ACCEPT_AGAIN_MS = 100,	/* when there was no descriptor for a connection */
+	SERVER_ACCEPT_AGAIN_MS = 100,	/* when there was no room or no descriptor for one */
 	SERVER_BODY_MAX = 2 * 1024 * 1024,	/* a spec, or a secret in base64 */
 	SERVER_OUT_MAX = 64 * 1024 * 1024,	/* a list of every task of a large swarm; of a
 					 * reply that is longer not one byte is sent */

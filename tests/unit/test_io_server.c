@@ -423,6 +423,33 @@ TEST(a_thousand_idle_connections_keep_nobody_out)
 	setrlimit(RLIMIT_NOFILE, &old);
 }
 
+TEST(when_it_is_full_the_longest_idle_goes)
+{
+	int fds[40], busy, fd, end;
+	struct bench b;
+
+	open_bench(&b);
+	b.server.connections_max = 10;
+	busy = client(&b, GET("/1"));
+	for (int i = 0; i < 40; i++)
+		fds[i] = client(&b, NULL);
+	CHECK_INT(b.server.count, 10);
+	CHECK_STR(hear(&b, fds[30], &end), "");
+	CHECK_INT(end, 1);
+	CHECK_STR(hear(&b, fds[31], &end), "");
+	CHECK_INT(end, 0);
+	reply(&b, b.id, "hello", 0);
+	CHECK_INT(count(hear(&b, busy, NULL), "hello"), 1);
+	fd = client(&b, GET("/2"));
+	CHECK_INT(b.requests, 2);
+	CHECK_INT(b.gone, 0);
+	for (int i = 0; i < 40; i++)
+		close(fds[i]);
+	close(busy);
+	close(fd);
+	close_bench(&b);
+}
+
 TEST(when_it_is_full_the_next_one_waits)
 {
 	struct bench b;
@@ -437,6 +464,11 @@ TEST(when_it_is_full_the_next_one_waits)
 	close(fds[0]);
 	turns(&b);
 	CHECK_INT(b.requests, 4);
+	CHECK_INT(b.server.listener.events, EPOLLPRI);
+	/* The connection is done with its request: it may go. */
+	reply(&b, b.id, "hello", 0);
+	turns(&b);
+	CHECK_INT(b.requests, 5);
 	close(fds[1]);
 	close(fds[2]);
 	turns(&b);
