@@ -356,6 +356,9 @@ void check_start(struct sim *sim, const struct container *c)
 
 	if (c->starts)
 		sim_fail(sim, "container %s is started a second time", c->name);
+	/* Nobody can take back what an engine was asked for. In the end it must be gone. */
+	if (sim->engine.alone)
+		return;
 	if (t && task_is_dead(t))
 		sim_fail(sim, "container %s is started and its task is dead", c->name);
 	if (t)
@@ -375,7 +378,7 @@ void check_stop(struct sim *sim, const struct container *c)
 	const struct task *t = state_task(&sim->checks.shadow, c->task);
 	struct slice map = buf_slice(&sim->netmap);
 
-	if (c->health == UNHEALTHY || sim->clients.leaving)
+	if (c->health == UNHEALTHY || c->disowned || sim->clients.leaving)
 		return;
 	if (t && !task_is_dead(t) && t->desired_state <= TASK_RUNNING)
 		sim_fail(sim, "container %s is stopped and its task is to run", c->name);

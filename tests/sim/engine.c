@@ -205,13 +205,22 @@ static void log_end(struct sim *sim, struct happening *h)
 	call_free(sim, c);
 }
 
+static void carry_out_alone(struct sim *sim, const struct ecall *c, struct buf *nobody)
+{
+	sim->engine.alone = 1;
+	(void)engine_carry_out(sim, &c->request, nobody);
+	sim->engine.alone = 0;
+}
+
 static void answer(struct sim *sim, struct ecall *c)
 {
 	struct buf out;
 	int status;
 
 	buf_init(&out, (size_t)4 << 20);
+	sim->engine.alone = c->cancelled;
 	status = engine_carry_out(sim, &c->request, &out);
+	sim->engine.alone = 0;
 	if (c->pieces && status < 300) {
 		say_pieces(sim, c, buf_slice(&out));
 		buf_reset(&out);
@@ -284,7 +293,7 @@ void engine_call_sim(struct sim *sim, const struct effect *x)
 		sim->marks[MARK_HANG]++;
 		buf_init(&nobody, (size_t)4 << 20);
 		if (rng_chance(&sim->rng, 1, 2))
-			(void)engine_carry_out(sim, &c->request, &nobody);
+			carry_out_alone(sim, c, &nobody);
 		buf_done(&nobody);
 		sim_at(sim, x->timeout_ms * MS, call_timed_out, NULL)->id = c->key;
 	} else {
@@ -329,7 +338,7 @@ static void abandon(struct sim *sim, uint64_t late)
 		if (changes_something(c) && rng_chance(&sim->rng, late, 3))
 			continue;
 		if (changes_something(c) && rng_chance(&sim->rng, 1, 2))
-			(void)engine_carry_out(sim, &c->request, &nobody);
+			carry_out_alone(sim, c, &nobody);
 		call_free(sim, c);
 	}
 	buf_done(&nobody);

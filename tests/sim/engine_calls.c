@@ -96,8 +96,8 @@ static int container_list(struct answer *r)
 	json_begin(&w, r->out);
 	json_open_array(&w);
 	for (struct container *c = r->sim->engine.containers; c; c = c->next) {
-		r->sim->marks[MARK_ADOPTED] += c->state == RUNNING && c->seen_running &&
-					       c->seen_running != r->sim->life;
+		r->sim->marks[MARK_ADOPTED] += c->state == RUNNING && c->life &&
+					       c->life != r->sim->life;
 		json_open_object(&w);
 		json_put_str(&w, "Id", c->id);
 		json_put_str(&w, "State", states[c->state]);
@@ -240,9 +240,13 @@ static int container_start(struct answer *r, struct container *c)
 		return message(r, 500, "Address already in use", slice_of(c->name));
 	check_start(r->sim, c);
 	sim_trace(r->sim, "engine: start %s", c->name);
-	c->seen_running = r->sim->life;
+	c->life = r->sim->life;
 	engine_started(r->sim, c);
-	return 204;
+	if (!sim_fault(r->sim, OPT_ERROR, 5000))
+		return 204;
+	r->sim->marks[MARK_ERROR_DONE]++;
+	c->disowned = 1;
+	return message(r, 500, "the engine stumbled over", slice_of(c->name));
 }
 
 static int container_stop(struct answer *r, struct container *c)

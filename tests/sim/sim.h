@@ -34,6 +34,7 @@
 	X(MARK_SNAPSHOT_LOST, "crash while a snapshot is saved") \
 	X(MARK_SNAPSHOT_LOADED, "snapshot recovered") \
 	X(MARK_ERROR, "engine error") \
+	X(MARK_ERROR_DONE, "engine error for what was done") \
 	X(MARK_HANG, "engine call without an answer") \
 	X(MARK_LATE, "call carried out after a crash") \
 	X(MARK_AWAY, "engine absent") \
@@ -144,8 +145,8 @@ struct container {
 	enum health health;
 	int exit_code;
 	unsigned starts;
-	unsigned adopted;	/* life of the process in which it was adopted last */
-	unsigned seen_running;	/* life of the process in which it was started */
+	unsigned life;		/* of the process in which it was started */
+	int disowned;		/* its start was carried out, and the answer was an error */
 	uint64_t serial;
 	struct attachment networks[CONTAINER_NETWORKS];
 	int network_count;
@@ -167,6 +168,7 @@ struct engine {
 	struct bridge_net *networks;
 	struct map calls;	/* life and id of the call, as a number -> struct ecall */
 	int away;
+	int alone;		/* what is carried out now has nobody that waits for it */
 	uint64_t serial;
 	int images[8];		/* which are there */
 	uint64_t events_call;	/* 0 = none */
