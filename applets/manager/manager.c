@@ -51,6 +51,8 @@ struct manager {
 	uint64_t snapshot_index;	/* being saved; 0 = none */
 	uint64_t snapshot_after_ms;	/* the last one failed: not before then */
 	int was_ready;
+	int64_t time_ns;		/* the swarm's, in the last step */
+	int64_t ahead_ns;		/* of this host's clock */
 	char *disk_error;		/* heap: why nothing can be written any more */
 	uint64_t leave_request;
 	uint64_t leave_deadline_ms;	/* 0 = not leaving */
@@ -599,10 +601,27 @@ static void set_timer(struct step *s)
 	effects_add(s->fx, EFFECT_TIMER, 0)->deadline_ms = next;
 }
 
-void manager_step(struct manager *m, const struct event *ev, struct effects *fx)
+/* This host's time, but it never goes back: when the clock was set back it goes on from where it
+ * was, as the order of tasks and updates in time must stay what it is. */
+static int64_t swarm_time(struct manager *m, int64_t wall_ns)
 {
+	int64_t newest = m->time_ns > m->state.time_ns ? m->time_ns : m->state.time_ns;
+
+	if (wall_ns >= newest)
+		m->ahead_ns = 0;
+	else if (wall_ns + m->ahead_ns < newest)
+		m->ahead_ns = newest - wall_ns;
+	m->time_ns = wall_ns + m->ahead_ns;
+	return m->time_ns;
+}
+
+void manager_step(struct manager *m, const struct event *event, struct effects *fx)
+{
+	struct event own = *event;
+	const struct event *ev = &own;
 	struct step s = { .m = m, .ev = ev, .fx = fx, .update.arena = &fx->arena };
 
+	own.wall_ns = swarm_time(m, event->wall_ns);
 	arena_reset(&m->scratch);
 	take_event(&s);
 	if (m->left)

@@ -173,6 +173,8 @@ struct object *state_install(struct state *s, struct object *o)
 {
 	struct object *old = state_take(s, o->kind, object_meta(o)->id);
 
+	if (object_meta(o)->updated_at > s->time_ns)
+		s->time_ns = object_meta(o)->updated_at;
 	map_set(&s->objects[o->kind], slice_of(object_meta(o)->id), o);
 	index_object(s, o, 1);
 	return old;

@@ -32,6 +32,7 @@ struct state {
 	struct map service_tasks;	/* private: "service id/task id" -> task object */
 	struct map node_tasks;		/* private: "node id/task id" -> task object */
 	uint64_t applied;		/* read: index of the last entry applied */
+	int64_t time_ns;		/* read: the newest stamp of an object in it, ever */
 };
 
 void state_init(struct state *s);
