@@ -129,7 +129,8 @@ static void note_delay(struct sim *sim, const struct task *t, struct seen_task *
 	const struct restart_policy *policy = t->spec.restart_policy;
 	const struct node *n = state_node(&sim->checks.shadow, SIM_NODE);
 
-	if (!before || before->spec_version != t->spec_version ||
+	/* With a clock that is set the delay is kept roughly only. */
+	if (!before || sim->options[OPT_CLOCK] || before->spec_version != t->spec_version ||
 	    before->desired_state != TASK_SHUTDOWN || !n ||
 	    n->spec.availability != AVAILABILITY_ACTIVE || n->meta.version + 5 > t->meta.version ||
 	    (before->status.state != TASK_COMPLETE && before->status.state != TASK_FAILED &&
@@ -336,7 +337,8 @@ static void check_order(struct sim *sim, const struct task *t)
 {
 	const struct state *state = &sim->checks.shadow;
 
-	if (!t->start_after || sim_wall_ns(sim) > t->start_after + STOP_WAIT_NS ||
+	if (!t->start_after || sim->options[OPT_CLOCK] ||
+	    sim_wall_ns(sim) > t->start_after + STOP_WAIT_NS ||
 	    map_get(&sim->checks.services, slice_of(t->service_id)))
 		return;
 	for (const struct container *o = sim->engine.containers; o; o = o->next) {

@@ -11,6 +11,7 @@ struct ecall {
 	unsigned life;		/* of the process that made it */
 	int pieces;		/* wants its body as it comes */
 	int cancelled;		/* nobody waits for it any more */
+	int hangs;		/* it was carried out (or not) and is never answered */
 	int streaming;		/* events, or a log that is followed */
 	uint64_t last_us;	/* pieces keep their order */
 	struct request request;	/* heap */
@@ -242,13 +243,12 @@ static void call_due(struct sim *sim, struct happening *h)
 
 	if (!c)
 		return;
-	if (c->life != sim->life) {
-		if (sim_fault(sim, OPT_CRASH, 100)) {	/* a loaded engine takes its time */
-			sim_at(sim, sim_between(sim, 1 * MS, 2 * SECOND), call_due, NULL)->id = h->id;
-			return;
-		}
-		sim->marks[MARK_LATE]++;
+	if (c->life != sim->life && sim_fault(sim, OPT_CRASH, 100)) {
+		/* a loaded engine takes its time */
+		sim_at(sim, sim_between(sim, 1 * MS, 2 * SECOND), call_due, NULL)->id = c->key;
+		return;
 	}
+	sim->marks[MARK_LATE] += c->life != sim->life;
 	if (c->cancelled && rng_chance(&sim->rng, 1, 2)) {
 		call_free(sim, c);
 	} else if (is_events(c)) {
@@ -291,6 +291,7 @@ void engine_call_sim(struct sim *sim, const struct effect *x)
 		struct buf nobody;
 
 		sim->marks[MARK_HANG]++;
+		c->hangs = 1;
 		buf_init(&nobody, (size_t)4 << 20);
 		if (rng_chance(&sim->rng, 1, 2))
 			carry_out_alone(sim, c, &nobody);
@@ -318,7 +319,7 @@ void engine_cancel_sim(struct sim *sim, uint64_t id)
 
 static int changes_something(const struct ecall *c)
 {
-	return !slice_is(c->request.method, "GET");
+	return !c->hangs && !slice_is(c->request.method, "GET");
 }
 
 /* Nobody waits for the answers any more. Some calls are carried out, some are not. */

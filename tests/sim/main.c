@@ -7,6 +7,25 @@
  * The run of a seed is the same for ever with the same code. Phase 1 breaks things (which ones
  * and how often is drawn from the seed) and checks after every step; in phase 2 nothing breaks
  * any more and all must come to what was asked for, within simulated minutes.
+ *
+ * What it is worth: each of these changes of the shipped code, one at a time, fails within the
+ * first 300 seeds, most of them in seed 1. (Make them again after changes of the simulator.)
+ *	manager.c: answer a request when its entry is proposed
+ *	manager.c: assignments before the log is recovered (was_ready)
+ *	manager.c: two entries under way at a time (entry_under_way: && for ||)
+ *	manager.c: no raft_disk_failed; no answer to who waits when the disk fails
+ *	manager.c: the time of the event in place of swarm_time
+ *	raft.c: a record counts as durable before it is (upto + 1 in raft_persisted)
+ *	raft.c: wal_keep one too high in raft_snapshot_meta
+ *	save.c: the last network is left out
+ *	restart.c: no restart delay; no must_wait
+ *	allocate.c: an address is free as soon as its task is told to stop
+ *	global.c: a slot that is filled anew is not busy
+ *	netmap.c: tasks that are told to stop stay in it
+ *	wengine.c: containers in the engine's list are not adopted
+ *	wphase.c: a container that never ran stays when its task has ended
+ *	wtask.c: an event does not make a running task be looked at
+ *	wnet.c: networks are not marked as removed
  */
 #include <signal.h>
 #include <stdarg.h>

@@ -105,7 +105,7 @@ uint64_t sim_between(struct sim *sim, uint64_t low, uint64_t high)
 
 int64_t sim_wall_ns(const struct sim *sim)
 {
-	return WALL_BASE + (int64_t)sim->now_us * 1000;
+	return WALL_BASE + (int64_t)sim->now_us * 1000 + sim->clock_ns;
 }
 
 struct slice sim_key(uint64_t id, char key[8])
@@ -376,6 +376,17 @@ static void reboot(struct sim *sim)
 	engine_leave(sim, sim_between(sim, 100 * MS, 10 * SECOND), 1);
 }
 
+/* A board without a battery gets its time from the network, some time after its start. */
+static void step_clock(struct sim *sim)
+{
+	int back = rng_chance(&sim->rng, 1, 2);
+	int64_t ns = (int64_t)sim_between(sim, 1, rng_chance(&sim->rng, 1, 2) ? 100 : 1000000);
+
+	sim->clock_ns += (back ? -ns : ns) * 100000000;
+	sim->marks[back ? MARK_CLOCK_BACK : MARK_CLOCK_ON]++;
+	sim_trace(sim, "the clock is set %s by %.1f s", back ? "back" : "forward", (double)ns / 10);
+}
+
 /* Once a second: what comes by the clock rather than by a step. */
 static void second(struct sim *sim, struct happening *h)
 {
@@ -388,6 +399,8 @@ static void second(struct sim *sim, struct happening *h)
 
 		engine_leave(sim, sim_between(sim, 50 * MS, most), cold);
 	}
+	if (sim_fault(sim, OPT_CLOCK, 600))
+		step_clock(sim);
 	if (sim_fault(sim, OPT_BY_HAND, 600))
 		engine_remove_by_hand(sim);
 	if (sim->up && !sim->stopping && sim_fault(sim, OPT_SESSION, 600))

@@ -46,6 +46,8 @@
 	X(MARK_BY_HAND, "container removed by hand") \
 	X(MARK_ADOPTED, "container adopted") \
 	X(MARK_SESSION, "session cut") \
+	X(MARK_CLOCK_BACK, "clock set back") \
+	X(MARK_CLOCK_ON, "clock set forward") \
 	X(MARK_DRAIN, "node drained") \
 	X(MARK_CREATED, "service created") \
 	X(MARK_UPDATED, "service updated") \
@@ -81,6 +83,7 @@ enum mark {
 	X(OPT_BY_HAND, "by-hand", 6)		/* per simulated minute, in 10 */ \
 	X(OPT_SESSION, "session-cut", 10)	/* per simulated minute, in 10 */ \
 	X(OPT_STOP, "stop", 6)			/* per simulated minute, in 10 */ \
+	X(OPT_CLOCK, "clock-step", 6)		/* per simulated minute, in 10 */ \
 	X(OPT_DELAY, "session-delay", 50)	/* of a session's message: up to so many ms */ \
 	X(OPT_DISK_MS, "sync-ms", 60)		/* of a sync: up to so many ms */
 
@@ -229,6 +232,7 @@ struct sim {
 	int trace;		/* print every line at once */
 	/* time */
 	uint64_t now_us;
+	int64_t clock_ns;	/* what the wall clock was set forward by, all in all */
 	uint64_t sequence;
 	struct happening **heap;
 	size_t heap_count, heap_capacity;
