@@ -38,8 +38,8 @@ void client_done(struct client *c);
 /*
  * Sends and waits. 0 with any status; ERR_INVALID, ERR_UNSUPPORTED (the address),
  * ERR_NOT_FOUND, ERR_DENIED, ERR_UNAVAILABLE (nobody listens), ERR_LIMIT (body), ERR_TIMEOUT,
- * ERR_IO (broken off), ERR_CORRUPT (no HTTP). msg: one line that names the address; what to do about it is the
- * caller's to say.
+ * ERR_IO (broken off), ERR_CORRUPT (no HTTP). msg: one line that names the address; what to do
+ * about it is the caller's to say.
  */
 int client_exchange(struct client *c, struct client_exchange *x, struct errmsg *msg);
 #endif

@@ -244,7 +244,10 @@ static void call_due(struct sim *sim, struct happening *h)
 	if (!c)
 		return;
 	if (c->life != sim->life && sim_fault(sim, OPT_CRASH, 100)) {
-		/* a loaded engine takes its time */
+		struct happening *again = sim_at(sim, sim_between(sim, 1 * MS, 2 * SECOND),
+						 call_due, NULL);
+
+		again->id = c->key;
 		sim_at(sim, sim_between(sim, 1 * MS, 2 * SECOND), call_due, NULL)->id = c->key;
 		return;
 	}

@@ -1,4 +1,4 @@
-/* quotes.h - JSON in C sources without a backslash before each quote: 'a' stands for "a". */
+/* quotes.h - JSON in C sources without a backslash before each quote: 'a' stands for "a". Pure. */
 #ifndef SB_UNIT_QUOTES_H
 #define SB_UNIT_QUOTES_H
 #include "base/arena.h"
