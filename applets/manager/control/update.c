@@ -114,6 +114,14 @@ static void count_failures(struct update *u, const struct slot *slot)
 	}
 }
 
+/* On a node that is drained or down a global service has nothing to replace. */
+static int slot_is_dirty(const struct scene *sc, const struct slot *slot)
+{
+	if (slot->node_id && node_fitness(sc->turn->state, slot->node_id) != NODE_FITS)
+		return 0;
+	return task_is_dirty(sc, current_task(sc, slot));
+}
+
 static void count_slot(struct update *u, const struct slot *slot)
 {
 	const struct task *t = current_task(u->scene, slot);
@@ -123,7 +131,7 @@ static void count_slot(struct update *u, const struct slot *slot)
 	if (slot->busy) {
 		u->in_flight++;
 		u->total++;
-	} else if (task_is_dirty(u->scene, t)) {
+	} else if (slot_is_dirty(u->scene, slot)) {
 		u->dirty++;
 		u->total++;
 	} else if (is_of_update(u, t)) {
@@ -236,7 +244,7 @@ static void replace_dirty(struct update *u)
 	for (uint32_t i = 0; i < sc->slot_count; i++) {
 		struct slot *slot = &sc->slots[i];
 
-		if (slot->busy || !task_is_dirty(sc, current_task(sc, slot)))
+		if (slot->busy || !slot_is_dirty(sc, slot))
 			continue;
 		if (u->config.parallelism && u->in_flight >= u->config.parallelism)
 			return;
