@@ -177,6 +177,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: sim [--seeds FIRST[-LAST]] [--trace]\n");
 		return 2;
 	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGABRT, on_abort);
 	signal(SIGSEGV, on_abort);
 	for (uint64_t seed = first; seed <= last && t.failed < 5; seed++)

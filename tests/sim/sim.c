@@ -6,7 +6,7 @@
 #include "sim.h"
 
 enum {
-	STEPS_MAX = 400000,	/* of one run: more is a machine that never rests */
+	STEPS_MAX = 20000,	/* of one run: more is a machine that never rests */
 	STEPS_NOW_MAX = 20000,	/* at one and the same time */
 	SNAPSHOT_EVERY = 40,	/* entries: real ones come after thousands */
 };
