@@ -41,45 +41,75 @@ static int send_update(struct cli *cli, const struct plan_step *step, struct err
 	return err;
 }
 
-/* *id becomes that of the service that was created or updated, or NULL. */
-static int run_step(struct cli *cli, const struct plan_step *step, const char **id,
+/* What running a plan has led to so far. */
+struct done {
+	struct strings services;	/* ids of those created or updated, in order */
+	struct strings undo;		/* paths of what was created, in order */
+};
+
+static int run_step(struct cli *cli, const struct plan_step *step, struct done *done,
 		    struct errmsg *msg)
 {
 	struct cli_request r = { .method = step->method, .path = step->path, .body = step->body };
 	const struct json *root = NULL;
 	struct cli_answer answer;
+	const char *id = step->update;
 	int err;
 
 	cli_printf(cli, CLI_OUT, "%s\n", step->line);
-	*id = step->update;
 	if (step->update)
-		return send_update(cli, step, msg);
-	err = cli_call(cli, &r, cli->arena, &answer, msg);
-	if (err < 0 || !step->is_service)
-		return err;
-	err = json_parse(cli->arena, answer.body, &root, msg);
-	*id = arena_str(cli->arena, json_string(json_get(root, "ID")));
+		err = send_update(cli, step, msg);
+	else
+		err = cli_call(cli, &r, cli->arena, &answer, msg);
+	if (err == 0 && !step->update && strcmp(step->method, "POST") == 0) {
+		err = json_parse(cli->arena, answer.body, &root, msg);
+		id = arena_str(cli->arena,
+			       json_string(json_get(root, step->is_service ? "ID" : "Id")));
+		done->undo.items[done->undo.count++] =
+			cli_path(cli->arena, step->is_service ? "/services/%s" : "/networks/%s",
+				 id);
+	}
+	if (err == 0 && step->is_service)
+		done->services.items[done->services.count++] = id;
 	return err;
 }
 
-/* Runs all. What is done stays when a step fails. ids: of the services, in order. */
-static int run_plan(struct cli *cli, const struct plan *plan, struct strings *ids)
+/* A stack is not left half made: what this run created goes again. What it updated stays. */
+static void undo(struct cli *cli, const struct done *done, struct errmsg *msg)
+{
+	struct errmsg why = *msg, ignored;
+
+	for (uint32_t i = done->undo.count; i > 0; i--)
+		(void)cli_send(cli, "DELETE", done->undo.items[i - 1], (struct slice){ NULL, 0 },
+			       &ignored);	/* the first error is the one to tell */
+	if (done->undo.count)
+		errmsg_set(msg, 0, "%.400s (what was created is removed again)", why.text);
+}
+
+static int run_plan(struct cli *cli, const struct plan *plan, struct done *done)
 {
 	for (uint32_t i = 0; i < plan->steps.count; i++) {
 		const struct plan_step *step = LIST_AT(&plan->steps, struct plan_step, i);
 		struct errmsg msg = { { 0 } };
-		const char *id = NULL;
-		int err = run_step(cli, step, &id, &msg);
+		int err = run_step(cli, step, done, &msg);
 
 		/* What somebody else removed meanwhile is removed. */
 		if (err == ERR_NOT_FOUND && strcmp(step->method, "DELETE") == 0)
 			continue;
-		if (err < 0)
+		if (err < 0) {
+			undo(cli, done, &msg);
 			return cli_failed(cli, &msg);
-		if (id)
-			ids->items[ids->count++] = id;
+		}
 	}
 	return 0;
+}
+
+static void make_room(struct arena *a, const struct plan *plan, struct done *done)
+{
+	size_t n = plan->steps.count;
+
+	done->services.items = arena_array(a, n, sizeof(char *));
+	done->undo.items = arena_array(a, n, sizeof(char *));
 }
 
 /* ---- deploy -------------------------------------------------------------------- */
@@ -150,7 +180,7 @@ static int deploy(struct cli *cli)
 {
 	const struct deploy_options *o = cli->options;
 	struct errmsg msg = { { 0 } };
-	struct strings ids = { NULL, 0 };
+	struct done done = { 0 };
 	struct stack stack;
 	struct plan_state state;
 	struct plan plan;
@@ -169,11 +199,11 @@ static int deploy(struct cli *cli)
 		return cli_failed(cli, &msg);
 	if (plan_deploy(cli->arena, &stack, o->prune == OPTION_YES, &state, &plan, &msg) < 0)
 		return cli_fail(cli, "%s", msg.text);
-	ids.items = arena_array(cli->arena, plan.steps.count + 1u, sizeof(*ids.items));
-	status = run_plan(cli, &plan, &ids);
+	make_room(cli->arena, &plan, &done);
+	status = run_plan(cli, &plan, &done);
 	if (status || o->detach == OPTION_YES)
 		return status;
-	return wait_for_services(cli, &ids, o->quiet == OPTION_YES);
+	return wait_for_services(cli, &done.services, o->quiet == OPTION_YES);
 }
 
 /* ---- rm ------------------------------------------------------------------------ */
@@ -248,7 +278,7 @@ static int wait_until_gone(struct cli *cli, const char *stack, const struct stri
 
 static int remove_stack(struct cli *cli, const char *name, struct plan *plan, struct errmsg *msg)
 {
-	struct strings ids = { NULL, 0 };
+	struct done done = { 0 };	/* removals leave nothing to undo */
 	struct plan_state state;
 	int err = get_state(cli, &state, msg);
 
@@ -260,7 +290,7 @@ static int remove_stack(struct cli *cli, const char *name, struct plan *plan, st
 		cli_printf(cli, CLI_ERR, "Nothing found in stack: %s\n", name);
 		return 0;
 	}
-	return run_plan(cli, plan, &ids);
+	return run_plan(cli, plan, &done);
 }
 
 static int remove_stacks(struct cli *cli)

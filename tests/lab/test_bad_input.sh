@@ -23,6 +23,13 @@ before=$(state)
 y() { printf '%b' "$1" >"$LAB_TMP/bad.yml"; }
 deploy() { sb 1 stack deploy -c "$LAB_TMP/bad.yml" bad; }
 
+# As fails, when lines of progress may come before the error.
+fails_last() {
+	local want=$1 got
+	shift
+	got=$("$@" 2>&1) && { echo "wanted: a failure; got: $got"; return 1; }
+	tail -n 1 <<<"$got" | grep -qE -- "$want" || { echo "wanted: $want; got: $got"; return 1; }
+}
 y 'services:\n  web:\n    image: "x\n'
 check "broken YAML" fails 'bad.yml:[0-9]+:[0-9]+' deploy
 python3 -c "print('a: ' + '[' * 10000 + ']' * 10000)" >"$LAB_TMP/bad.yml"
@@ -41,6 +48,8 @@ y 'version: "3"\nservices:\n  web:\n    image: lab/box\n    ports: ["8080:80"]\n
 check "a port that is taken" fails "8080.*already in use by service '?web" deploy
 y 'version: "3"\nservices:\n  web:\n    image: "Bad Image"\n'
 check "a bad image name in a file" fails 'Bad Image' deploy
+y 'version: "3"\nservices:\n  web:\n    image: lab/box\n    deploy: {placement: {constraints: ["x"]}}\n'
+check "what only the manager can refuse" fails_last 'constraint.*removed again' deploy
 y 'version: "3"\nservices:\n  web:\n    image: ${NOT_SET:?set it first}\n'
 check "a variable that must be set" fails 'bad.yml:4:.*set it first' deploy
 

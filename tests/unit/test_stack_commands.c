@@ -123,6 +123,29 @@ TEST(deploy_warns_and_stops_at_a_refusal)
 	cli_fake_done(&fake);
 }
 
+TEST(deploy_removes_again_what_it_created_before_a_refusal)
+{
+	static const struct fake_answer answers[] = {
+		{ .request = "GET /services", .status = 200, .body = "[]" },
+		{ .request = "GET /networks", .status = 200, .body = "[]" },
+		{ .request = "POST /networks/create", .status = 201, .body = "{\"Id\":\"n1\"}" },
+		{ .request = "POST /services/create", .status = 201, .body = "{\"ID\":\"s1\"}",
+		  .once = 1 },
+		{ .request = "POST /services/create", .status = 400, .body =
+		  "{\"message\":\"rpc error: code = InvalidArgument desc = no\"}" },
+		{ .request = "DELETE /services/s1", .status = 200, .body = "" },
+		{ .request = "DELETE /networks/n1", .status = 204, .body = "" },
+		{ .request = NULL },
+	};
+
+	run(answers, "services:\n  a:\n    image: i\n  b:\n    image: i\n", "deploy -d -c a.yml s");
+	CHECK_INT(fake.status, CLI_FAILED);
+	CHECK(strstr(text_of(&fake.log), "DELETE /services/s1\nDELETE /networks/n1\n") != NULL);
+	CHECK_STR(text_of(&fake.err),
+		  "swarmbox: test deploy: no (what was created is removed again)\n");
+	cli_fake_done(&fake);
+}
+
 TEST(remove_waits_until_all_is_gone)
 {
 	static const struct fake_answer answers[] = {
