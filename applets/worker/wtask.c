@@ -311,12 +311,51 @@ void wtask_hold(struct worker *w, struct wtask *t)
 	wtask_to(w, t, PHASE_HELD);
 }
 
+/* A create that nobody waits for any more: the engine carried it out after this daemon had died,
+ * or had given up on it. Without its task it is a stray. */
+static void created_late(struct worker *w, const struct docker_event *event)
+{
+	struct wtask *t = wtask_get(w, event->task);
+	int is_new = !t;
+
+	if (is_new)
+		t = wtask_add(w, event->task);
+	/* A task that is alive creates once more, and then finds it. */
+	if (!t || (!is_new && t->phase != PHASE_DEAD) || t->call || t->container[0] ||
+	    event->container.len > WORKER_ID_MAX)
+		return;
+	memcpy(t->container, event->container.data, event->container.len);
+	t->container[event->container.len] = '\0';
+	if (is_new) {
+		t->removed = w->settled;
+		wtask_hold(w, t);
+	}
+}
+
+/* In the same way a start: of a task that has ended already. It is stopped again. */
+static void started_late(struct worker *w, struct wtask *t)
+{
+	if (t->phase != PHASE_DEAD || t->call)
+		return;
+	t->running = 1;
+	t->ran = 1;
+	wtask_hold(w, t);
+}
+
 void wtask_event(struct worker *w, const struct docker_event *event)
 {
 	struct wtask *t = wtask_get(w, event->task);
 
+	if (slice_is(event->action, "create")) {
+		created_late(w, event);
+		return;
+	}
 	if (!t || !slice_is(event->container, t->container))
 		return;
+	if (slice_is(event->action, "start")) {
+		started_late(w, t);
+		return;
+	}
 	if (slice_is(event->action, "destroy") && t->phase == PHASE_DEAD && !t->call) {
 		t->container[0] = '\0';
 		wtask_run(w, t);

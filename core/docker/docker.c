@@ -156,7 +156,8 @@ struct docker_request docker_events_request(struct arena *a, const char *node_id
 					    int64_t since_s)
 {
 	const char *filters = arena_printf(a,
-		"{\"type\":[\"container\"],\"event\":[\"die\",\"destroy\",\"health_status\"],"
+		"{\"type\":[\"container\"],\"event\":[\"create\",\"start\",\"die\","
+		"\"destroy\",\"health_status\"],"
 		"\"label\":[\"" LABEL_NODE_ID "=%s\"]}", node_id);
 
 	return docker_request(a, "GET", 0, "/events?since=%lld&filters=%s", (long long)since_s,

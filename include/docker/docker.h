@@ -64,7 +64,7 @@ struct docker_request docker_events_request(struct arena *a, const char *node_id
 struct docker_event {
 	struct slice container;	/* engine's id */
 	struct slice task;	/* its task id label */
-	struct slice action;	/* "die", "destroy", "health_status: healthy" */
+	struct slice action;	/* "create", "start", "die", "destroy", "health_status: x" */
 };
 
 /* One line of the stream. 0, or ERR_INVALID. Slices point into a. */

@@ -171,6 +171,7 @@ static int container_create(struct answer *r)
 	c->next = e->containers;
 	e->containers = c;
 	sim_trace(r->sim, "engine: create %s", c->name);
+	engine_event(r->sim, c, "create");
 	buf_printf(r->out, "{\"Id\":\"%s\",\"Warnings\":[]}", c->id);
 	return 201;
 }
@@ -242,6 +243,7 @@ static int container_start(struct answer *r, struct container *c)
 	sim_trace(r->sim, "engine: start %s", c->name);
 	c->life = r->sim->life;
 	engine_started(r->sim, c);
+	engine_event(r->sim, c, "start");
 	if (!sim_fault(r->sim, OPT_ERROR, 5000))
 		return 204;
 	r->sim->marks[MARK_ERROR_DONE]++;

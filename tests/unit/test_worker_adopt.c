@@ -354,3 +354,41 @@ TEST(a_network_that_is_wanted_again_while_it_is_being_removed)
 		fake_done(&f);
 	}
 }
+
+/* The engine carries out what a daemon asked for that has died since. */
+TEST(a_create_that_comes_late_is_undone)
+{
+	fake_init(&f);
+	fake_start(&f);
+	fake_complete(&f);
+	fake_run(&f, 5000);
+	f.containers[3] = (struct fake_container){ .id = "c9", .name = "y", .task = "old",
+						   .state = "created" };
+	fake_event(&f, "create", &f.containers[3]);
+	fake_run(&f, 5000);
+	CHECK_INT(fake_count(&f, NULL), 0);
+	fake_done(&f);
+}
+
+TEST(a_start_that_comes_late_is_undone)
+{
+	struct fake_container *c;
+	struct fake_status *t;
+
+	fake_init(&f);
+	f.have_image = 1;
+	t = fake_task(&f, "t1", TASK_RUNNING);
+	fake_start(&f);
+	fake_complete(&f);
+	fake_run(&f, 5000);
+	c = fake_container(&f, "t1");
+	fake_exit(&f, c, 3);
+	fake_run(&f, 5000);
+	CHECK_INT(t->state, TASK_FAILED);
+	c->state = "running";
+	fake_event(&f, "start", c);
+	fake_run(&f, 20000);
+	CHECK_INT(fake_count(&f, "running"), 0);
+	CHECK_INT(t->state, TASK_FAILED);
+	fake_done(&f);
+}

@@ -254,17 +254,26 @@ static int needs_ingress(const struct service *s)
 	return 0;
 }
 
-static int uses_network(const struct service *s, const struct network *n)
+static int names_network(const struct service_spec *spec, const struct network *n)
 {
-	const struct list *targets = &s->spec.task_template.networks;
+	const struct list *targets = &spec->task_template.networks;
 
-	if (n->spec.ingress)
-		return needs_ingress(s);
 	for (uint32_t i = 0; i < targets->count; i++) {
 		if (strcmp(LIST_AT(targets, struct network_target, i)->target, n->meta.id) == 0)
 			return 1;
 	}
 	return 0;
+}
+
+/* What an update may still be rolled back to counts as well. */
+static int uses_network(const struct service *s, const struct network *n)
+{
+	int state = s->update_status ? s->update_status->state : UPDATE_NONE;
+
+	if (n->spec.ingress)
+		return needs_ingress(s);
+	return names_network(&s->spec, n) ||
+	       (state == UPDATE_UPDATING && s->previous_spec && names_network(s->previous_spec, n));
 }
 
 static const struct service *find_user(const struct state *state, const struct network *n)
