@@ -273,3 +273,29 @@ int cli_delete(struct cli *cli, const char *path_format)
 	}
 	return status;
 }
+
+int cli_list(struct cli *cli, const char *path, const char *const *keys,
+	     int (*write)(struct cli *cli, const struct json *array, enum rows_form form,
+			  struct buf *out, struct errmsg *msg))
+{
+	const struct rows_options *o = cli->options;
+	struct errmsg msg = { { 0 } };
+	const struct json *array;
+	enum rows_form form;
+	struct buf out;
+	int err;
+
+	buf_init(&out, CLI_TEXT_MAX);
+	buf_add_str(&out, path);
+	if (cli_filters(&out, &o->filter, keys, &msg) < 0 || rows_form(o, &form, &msg) < 0) {
+		buf_done(&out);
+		return cli_usage(cli, "%s", msg.text);
+	}
+	err = cli_get(cli, cli->arena, buf_str(&out), &array, &msg);
+	buf_reset(&out);
+	if (err == 0)
+		err = write(cli, array, form, &out, &msg);
+	cli_write(cli, CLI_OUT, &out);
+	buf_done(&out);
+	return err < 0 ? cli_failed(cli, &msg) : 0;
+}

@@ -7,6 +7,7 @@
 #ifndef SB_CLI_H
 #define SB_CLI_H
 #include "applets/option.h"
+#include "applets/rows.h"
 #include "codec/json.h"
 
 enum { CLI_FAILED = 1, CLI_USAGE = 125 };
@@ -87,6 +88,13 @@ int cli_call(struct cli *cli, const struct cli_request *r, struct arena *a,
 /* GET path, parsed. As cli_call; a is where the answer lives. */
 int cli_get(struct cli *cli, struct arena *a, const char *path, const struct json **root,
 	    struct errmsg *msg);
+/*
+ * An `ls`: GET path with the filters that were asked for (keys: the known ones, ended by NULL), and
+ * what write makes of the array. The command's options are struct rows_options. The exit status.
+ */
+int cli_list(struct cli *cli, const char *path, const char *const *keys,
+	     int (*write)(struct cli *cli, const struct json *array, enum rows_form form,
+			  struct buf *out, struct errmsg *msg));
 /* DELETE of path_format with each argument in its %s, printing each that went. The exit status. */
 int cli_delete(struct cli *cli, const char *path_format);
 /* method path with a body (may be empty). As cli_call; the answer is dropped. */

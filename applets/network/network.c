@@ -24,8 +24,8 @@ static const char *text_of(struct arena *a, const struct json *object, const cha
 	return arena_str(a, json_string(json_get(object, key)));
 }
 
-static void write_list(struct cli *cli, const struct json *array, enum rows_form form,
-		       struct buf *out)
+static int write_list(struct cli *cli, const struct json *array, enum rows_form form,
+		      struct buf *out, struct errmsg *msg)
 {
 	const struct rows_options *o = cli->options;
 	struct arena *a = cli->arena;
@@ -43,6 +43,8 @@ static void write_list(struct cli *cli, const struct json *array, enum rows_form
 	if (rows.count)
 		qsort(rows.cells, rows.count, COLUMNS * sizeof(*rows.cells), compare_rows);
 	rows_write(&rows, form, out);
+	(void)msg;	/* nothing here can fail */
+	return 0;
 }
 
 static int list(struct cli *cli)
@@ -50,26 +52,8 @@ static int list(struct cli *cli)
 	static const char *const keys[] = {
 		"dangling", "driver", "id", "label", "name", "scope", "type", NULL,
 	};
-	const struct rows_options *o = cli->options;
-	struct errmsg msg = { { 0 } };
-	const struct json *array;
-	enum rows_form form;
-	struct buf out;
-	int err;
 
-	buf_init(&out, CLI_TEXT_MAX);
-	buf_add_str(&out, "/networks");
-	if (cli_filters(&out, &o->filter, keys, &msg) < 0 || rows_form(o, &form, &msg) < 0) {
-		buf_done(&out);
-		return cli_usage(cli, "%s", msg.text);
-	}
-	err = cli_get(cli, cli->arena, buf_str(&out), &array, &msg);
-	buf_reset(&out);
-	if (err == 0)
-		write_list(cli, array, form, &out);
-	cli_write(cli, CLI_OUT, &out);
-	buf_done(&out);
-	return err < 0 ? cli_failed(cli, &msg) : 0;
+	return cli_list(cli, "/networks", keys, write_list);
 }
 
 /* ---- create, rm, inspect ------------------------------------------------------------ */

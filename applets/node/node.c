@@ -93,26 +93,8 @@ static int list(struct cli *cli)
 	static const char *const keys[] = {
 		"id", "label", "membership", "name", "node.label", "role", NULL,
 	};
-	const struct rows_options *o = cli->options;
-	struct errmsg msg = { { 0 } };
-	const struct json *array;
-	enum rows_form form;
-	struct buf out;
-	int err;
 
-	buf_init(&out, CLI_TEXT_MAX);
-	buf_add_str(&out, "/nodes");
-	if (cli_filters(&out, &o->filter, keys, &msg) < 0 || rows_form(o, &form, &msg) < 0) {
-		buf_done(&out);
-		return cli_usage(cli, "%s", msg.text);
-	}
-	err = cli_get(cli, cli->arena, buf_str(&out), &array, &msg);
-	buf_reset(&out);
-	if (err == 0)
-		err = write_list(cli, array, form, &out, &msg);
-	cli_write(cli, CLI_OUT, &out);
-	buf_done(&out);
-	return err < 0 ? cli_failed(cli, &msg) : 0;
+	return cli_list(cli, "/nodes", keys, write_list);
 }
 
 /* ---- ps ------------------------------------------------------------------------ */
