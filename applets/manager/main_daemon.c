@@ -367,7 +367,6 @@ static void carry_out(struct daemon *d, enum who who, const struct effect *x)
 	case EFFECT_REPLY: answer(d, x); break;
 	case EFFECT_REPLY_CHUNK: server_piece(&d->server, x->id, x->body, x->more); break;
 	case EFFECT_SESSION_SEND: send_message(d, who, x); break;
-	case EFFECT_SESSION_CLOSE: break;	/* our own session lives as long as we do */
 	case EFFECT_ENGINE_CALL: call_engine(d, x); break;
 	case EFFECT_ENGINE_CANCEL: engine_cancel(&d->engine, x->id); break;
 	case EFFECT_PUBLISH: publish(d, x); break;

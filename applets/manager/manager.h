@@ -45,7 +45,7 @@ int manager_recover_record(struct manager *m, uint64_t number, struct slice reco
 
 /* Events: START, TIMER, STOP, WAL_DONE, WAL_FAILED, SNAPSHOT_SAVED/FAILED, REQUEST, REQUEST_GONE,
  * SESSION_UP/DOWN/MESSAGE. Effects: TIMER, LOG, EXIT, WAL_APPEND, SNAPSHOT_SAVE, REPLY,
- * REPLY_CHUNK, SESSION_SEND, SESSION_CLOSE, WIPE. */
+ * REPLY_CHUNK, SESSION_SEND, WIPE. */
 void manager_step(struct manager *m, const struct event *ev, struct effects *fx);
 
 /* 1 when API requests are answered from a recovered, leading state. */

@@ -211,14 +211,6 @@ int datadir_open(struct datadir *d, const char *path, struct errmsg *msg)
 	return err;
 }
 
-int datadir_exists(const char *path)
-{
-	char marker[PATH_SIZE];
-	int n = snprintf(marker, sizeof(marker), "%s/" MARKER, path);
-
-	return n > 0 && (size_t)n < sizeof(marker) && access(marker, F_OK) == 0;
-}
-
 void datadir_close(struct datadir *d)
 {
 	folder_close(&d->raft);

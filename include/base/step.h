@@ -60,7 +60,6 @@ enum effect_kind {
 				 * follow (EFFECT_REPLY_CHUNK), the last of them with more = 0 */
 	EFFECT_REPLY_CHUNK,	/* id = request, body, more */
 	EFFECT_SESSION_SEND,	/* id = session, body = JSON text (manager and worker) */
-	EFFECT_SESSION_CLOSE,	/* id = session */
 	/* worker */
 	EFFECT_ENGINE_CALL,	/* id = call, method, target, body (JSON or empty), timeout_ms;
 				 * more = 1: deliver the body in pieces as it comes */

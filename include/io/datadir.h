@@ -29,8 +29,6 @@ struct datadir {
  * stays open.
  */
 int datadir_open(struct datadir *d, const char *path, struct errmsg *msg);
-/* 1 if path is a data folder of ours (locked or not), else 0. */
-int datadir_exists(const char *path);
 /* Wipes the key from memory and gives up the lock. */
 void datadir_close(struct datadir *d);
 /* Removes our own files by name, the key first, and the lock last; what is not ours stays.

@@ -275,7 +275,6 @@ static void trace_effect(struct sim *sim, const struct effect *x)
 		[EFFECT_ENGINE_CALL] = "call", [EFFECT_ENGINE_CANCEL] = "cancel",
 		[EFFECT_PUBLISH] = "publish", [EFFECT_EXIT] = "exit", [EFFECT_LOG] = "log",
 		[EFFECT_WIPE] = "wipe", [EFFECT_REPLY_CHUNK] = "chunk",
-		[EFFECT_SESSION_CLOSE] = "close",
 	};
 	struct slice body = x->body;
 
@@ -310,7 +309,6 @@ static void carry_out(struct sim *sim, enum who who, const struct effect *x)
 		if (x->id == sim->session)
 			send_message(sim, who == MANAGER ? WORKER : MANAGER, x);
 		break;
-	case EFFECT_SESSION_CLOSE: break;
 	case EFFECT_ENGINE_CALL: engine_call_sim(sim, x); break;
 	case EFFECT_ENGINE_CANCEL: engine_cancel_sim(sim, x->id); break;
 	case EFFECT_PUBLISH: publish(sim, x); break;
