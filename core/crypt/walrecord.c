@@ -15,8 +15,14 @@ enum { NONCE_HEADER = 0, NONCE_DATA = WALRECORD_DATA, NONCE_MARK = WALRECORD_MAR
 
 enum { PREVIOUS_LEN = 32, SALT_AT = 24, PREVIOUS_AT = 56, TAG_AT = 88 };
 
+enum { TYPE_AT = 3, CHAIN_AT = 12 };	/* in a frame */
+
 static const char magic[8] = { 'S', 'W', 'B', 'X', 'W', 'A', 'L', '\n' };
 static const char purpose[] = "swarmbox log segment 1";
+
+/* What may be decrypted in search of a later record: many times what a file can hold that a
+ * disk damaged, and an end of the work if someone made it up. */
+enum { SEARCH_BYTES_MAX = 64 << 20 };
 
 /* ---- segments --------------------------------------------------------------------- */
 
@@ -50,18 +56,23 @@ void walsegment_begin(struct walsegment *s, const struct seal_key *master,
 int walsegment_parse(struct walsegment *s, const struct seal_key *master, struct slice file)
 {
 	const uint8_t *header = (const uint8_t *)file.data;
-	uint8_t nonce[SEAL_NONCE_LEN], none[1];
+	uint8_t nonce[SEAL_NONCE_LEN], none[1], head[TAG_AT];
 	struct slice tag;
+	uint32_t version;
 
 	if (file.len < WALSEGMENT_HEADER || memcmp(header, magic, sizeof(magic)) != 0)
 		return ERR_CORRUPT;
-	if (bytes_get_u32(header + 8) != WALSEGMENT_VERSION)
-		return ERR_UNSUPPORTED;
+	version = bytes_get_u32(header + 8);
 	*s = (struct walsegment){ .first = bytes_get_u64(header + 16) };
 	seal_derive(master, header + SALT_AT, purpose, &s->key);
 	seal_nonce(NONCE_HEADER, 0, nonce);
 	tag = (struct slice){ file.data + TAG_AT, SEAL_TAG_LEN };
-	if (seal_open(&s->key, nonce, (struct slice){ file.data, TAG_AT }, tag, none) < 0)
+	/* A version that is only damaged is told from another one: with ours the tag fits. */
+	memcpy(head, header, TAG_AT);
+	bytes_put(head + 8, 4, WALSEGMENT_VERSION);
+	if (seal_open(&s->key, nonce, (struct slice){ (char *)head, TAG_AT }, tag, none) < 0)
+		return version == WALSEGMENT_VERSION ? ERR_CORRUPT : ERR_UNSUPPORTED;
+	if (version != WALSEGMENT_VERSION)
 		return ERR_CORRUPT;
 	if (s->first == 0)
 		return ERR_CORRUPT;
@@ -87,10 +98,10 @@ struct frame {
 static void frame_build(const struct frame *f, uint8_t out[WALRECORD_FRAME])
 {
 	bytes_put(out, 3, f->length);
-	bytes_put(out + 3, 1, f->type);
+	bytes_put(out + TYPE_AT, 1, f->type);
 	bytes_put(out + 4, 4, f->number);
 	bytes_put(out + 8, 4, f->durable);
-	memcpy(out + 12, f->chain, WALRECORD_CHAIN_LEN);
+	memcpy(out + CHAIN_AT, f->chain, WALRECORD_CHAIN_LEN);
 }
 
 /* Appends frame and sealed payload; returns where its tag is. */
@@ -133,6 +144,11 @@ void walrecord_mark(const struct walsegment *s, struct buf *out)
 
 /* ---- reading ----------------------------------------------------------------------- */
 
+static inline int is_type(char c)
+{
+	return c == WALRECORD_DATA || c == WALRECORD_MARK;
+}
+
 /* The frame at offset, if a record of that form could stand there. */
 static int frame_parse(struct slice file, uint32_t offset, struct frame *f)
 {
@@ -140,13 +156,13 @@ static int frame_parse(struct slice file, uint32_t offset, struct frame *f)
 
 	if (file.len - offset < WALRECORD_OVERHEAD)
 		return ERR_CORRUPT;
+	if (!is_type(p[TYPE_AT]))
+		return ERR_CORRUPT;
 	f->length = (uint32_t)bytes_get(p, 3);
 	f->number = bytes_get_u32(p + 4);
 	f->durable = bytes_get_u32(p + 8);
-	memcpy(f->chain, p + 12, WALRECORD_CHAIN_LEN);
-	if (p[3] != WALRECORD_DATA && p[3] != WALRECORD_MARK)
-		return ERR_CORRUPT;
-	f->type = (enum walrecord_type)p[3];
+	memcpy(f->chain, p + CHAIN_AT, WALRECORD_CHAIN_LEN);
+	f->type = (enum walrecord_type)p[TYPE_AT];
 	if (f->length > WALRECORD_PAYLOAD_MAX || (f->type == WALRECORD_MARK && f->length > 0))
 		return ERR_CORRUPT;
 	if (file.len - offset - WALRECORD_OVERHEAD < f->length)
@@ -174,27 +190,43 @@ static int record_open(const struct walsegment *s, struct slice file, uint32_t o
 	return 0;
 }
 
-/* 1 if a valid record behind s->offset tells that what is at s->offset was durable. */
-static int was_durable(const struct walsegment *s, struct slice file, struct buf *payload)
+/* 1 if that frame could be of a record that comes later. */
+static int is_later(const struct walsegment *s, struct slice file, const struct frame *f)
 {
-	struct frame f;
-
-	for (uint32_t at = s->offset + 1; at < file.len; at++) {
-		if (frame_parse(file, at, &f) < 0 || f.durable <= s->offset)
-			continue;
-		if (f.number > s->count && record_open(s, file, at, &f, payload) == 0)
-			return 1;
-	}
-	return 0;
+	return f->number > s->count && f->number <= file.len / WALRECORD_OVERHEAD;
 }
 
-static int is_zero(struct slice file, uint32_t offset)
+/*
+ * Why there is no valid record at s->offset. ERR_CORRUPT: a record behind it tells that it was
+ * durable. ERR_TORN: there is one that does not tell so, or what is here began as the next
+ * record. ERR_NOT_FOUND: nothing of this segment follows.
+ */
+static int end_reason(const struct walsegment *s, struct slice file, struct buf *payload)
 {
-	for (size_t i = offset; i < file.len; i++) {
-		if (file.data[i] != 0)
-			return 0;
+	uint32_t left = SEARCH_BYTES_MAX;
+	int reason = ERR_NOT_FOUND;
+	struct frame f;
+
+	if (file.len - s->offset >= WALRECORD_FRAME &&
+	    memcmp(file.data + s->offset + CHAIN_AT, s->chain, WALRECORD_CHAIN_LEN) == 0)
+		reason = ERR_TORN;
+	for (uint32_t at = s->offset; at + WALRECORD_OVERHEAD <= file.len; at++) {
+		/* Nearly all end here: there may be megabytes of a former segment. */
+		if (!is_type(file.data[at + TYPE_AT]))
+			continue;
+		if (frame_parse(file, at, &f) < 0 || !is_later(s, file, &f))
+			continue;
+		if (f.length > left)
+			return ERR_CORRUPT;
+		left -= f.length;
+		if (record_open(s, file, at, &f, payload) < 0)
+			continue;
+		if (f.durable > s->offset)
+			return ERR_CORRUPT;
+		reason = ERR_TORN;
+		at += WALRECORD_OVERHEAD - 1 + f.length;
 	}
-	return 1;
+	return reason;
 }
 
 /* A mark at s->offset, left there when the log was last idle: all before it was durable. */
@@ -206,7 +238,7 @@ static int is_mark(const struct walsegment *s, const struct frame *f)
 int walrecord_next(struct walsegment *s, struct slice file, struct buf *payload)
 {
 	struct frame f;
-	int valid;
+	int valid, end;
 
 	assert(s->offset <= file.len && file.len < UINT32_MAX / 2);
 	valid = frame_parse(file, s->offset, &f) == 0 &&
@@ -219,13 +251,7 @@ int walrecord_next(struct walsegment *s, struct slice file, struct buf *payload)
 		s->offset += WALRECORD_OVERHEAD + f.length;
 		return 0;
 	}
+	end = valid && is_mark(s, &f) ? ERR_NOT_FOUND : end_reason(s, file, payload);
 	buf_reset(payload);
-	if (valid && is_mark(s, &f))
-		return ERR_NOT_FOUND;
-	if (was_durable(s, file, payload)) {
-		buf_reset(payload);
-		return ERR_CORRUPT;
-	}
-	buf_reset(payload);
-	return is_zero(file, s->offset) ? ERR_NOT_FOUND : ERR_TORN;
+	return end;
 }

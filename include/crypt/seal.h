@@ -28,7 +28,7 @@ void seal_close(const struct seal_key *key, const uint8_t nonce[SEAL_NONCE_LEN],
 		struct slice aad, struct slice plain, uint8_t *out);
 
 /* Writes sealed.len - SEAL_TAG_LEN bytes to out, which may be where sealed is. ERR_CORRUPT:
- * too short, or not what was sealed with this key, nonce and aad; out is then zeroed. The
+ * too short, or not what was sealed with this key, nonce and aad; out is not touched then. The
  * tag is compared in constant time. */
 int seal_open(const struct seal_key *key, const uint8_t nonce[SEAL_NONCE_LEN],
 	      struct slice aad, struct slice sealed, uint8_t *out);

@@ -66,7 +66,8 @@ void walrecord_mark(const struct walsegment *s, struct buf *out);
 /*
  * Reads the record at s->offset of file. On 0 its payload is all of *payload (which is
  * emptied first; its maximum must be WALRECORD_PAYLOAD_MAX or more) and s moves on. Marks
- * are taken in passing. ERR_NOT_FOUND: nothing but zeros follows, the log ends here.
+ * are taken in passing. ERR_NOT_FOUND: nothing of this segment follows, the log ends here (zeros
+ * may follow, or what the file held before).
  * ERR_TORN: no valid record here, and no later record says that there must be one.
  * ERR_CORRUPT: no valid record here though one was durable.
  */

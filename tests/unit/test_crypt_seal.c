@@ -59,7 +59,7 @@ TEST(derived_keys_are_hkdf_sha256)
 	CHECK(memcmp(key.bytes, other.bytes, SEAL_KEY_LEN) != 0);
 }
 
-TEST(any_flipped_bit_is_refused_and_the_output_zeroed)
+TEST(any_flipped_bit_is_refused_and_nothing_is_put_out)
 {
 	struct seal_key key = { { 1, 2, 3 } };
 	uint8_t nonce[SEAL_NONCE_LEN], sealed[5 + SEAL_TAG_LEN];
@@ -78,7 +78,7 @@ TEST(any_flipped_bit_is_refused_and_the_output_zeroed)
 		CHECK_INT(seal_open(&key, nonce, (struct slice){ aad, 4 },
 				    (struct slice){ (char *)sealed, sizeof(sealed) }, out),
 			  ERR_CORRUPT);
-		CHECK(memcmp(out, "\0\0\0\0\0", 5) == 0);
+		CHECK(memcmp(out, "\x9\x9\x9\x9\x9", 5) == 0);
 		*at ^= (uint8_t)(1 << bit % 8);
 	}
 }

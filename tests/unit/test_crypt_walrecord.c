@@ -149,7 +149,7 @@ TEST(a_flipped_bit_in_the_last_unmarked_batch_is_a_cut)
 		if (byte < m.durable[RECORDS])
 			CHECK_INT(end, ERR_CORRUPT);
 		else
-			CHECK(end == ERR_TORN && got >= RECORDS - 2);
+			CHECK((end == ERR_TORN || end == ERR_NOT_FOUND) && got >= RECORDS - 2);
 		m.bytes.data[byte] ^= 0x10;
 	}
 	buf_done(&m.bytes);
@@ -196,7 +196,10 @@ TEST(another_key_and_another_version_are_refused)
 
 	sample_make(&m);
 	CHECK_INT(walsegment_parse(&s, &other, buf_slice(&m.bytes)), ERR_CORRUPT);
+	/* A version that is only damaged fits its tag no more, and the right one does. */
 	m.bytes.data[8] = 2;
+	CHECK_INT(walsegment_parse(&s, &master, buf_slice(&m.bytes)), ERR_CORRUPT);
+	m.bytes.data[88] ^= 1;
 	CHECK_INT(walsegment_parse(&s, &master, buf_slice(&m.bytes)), ERR_UNSUPPORTED);
 	buf_done(&m.bytes);
 }
