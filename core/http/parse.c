@@ -11,9 +11,9 @@
 
 static int is_token_char(char c)
 {
-	if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))
+	if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-')
 		return 1;
-	return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
+	return c != '\0' && strchr("!#$%&'*+.^_`|~", c) != NULL;
 }
 
 int http_is_token(struct slice s)
@@ -49,8 +49,11 @@ static int find_end(struct slice in, size_t seen)
 	size_t n = in.len < HTTP_HEAD_MAX ? in.len : HTTP_HEAD_MAX;
 
 	for (size_t i = seen; i < n; i++) {
-		int err = check_byte(in.data, i);
+		int err;
 
+		if (in.data[i] >= ' ' && in.data[i] < 0x7f && i > 0 && in.data[i - 1] >= ' ')
+			continue;	/* of most bytes that is all */
+		err = check_byte(in.data, i);
 		if (err < 0)
 			return err;
 		if (in.data[i] == '\n' && i >= 3 && in.data[i - 2] == '\n')

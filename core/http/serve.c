@@ -1,7 +1,7 @@
 /* Contracts are in serve.h. `in` holds, in this order: the head of the request that is being
  * read or answered, its decoded body, bytes not looked at yet. Nothing points into it between
- * two calls: heads are parsed again when they are handed out a second time, which is cheaper
- * than 2 KiB of slices for each idle connection. */
+ * two calls, but for the event with the head while the caller decides. A head whose body comes
+ * later is parsed again, which is cheaper than 2 KiB of slices for each connection. */
 #include "http/serve.h"
 #include <assert.h>
 #include "base/err.h"
@@ -189,20 +189,24 @@ static enum http_serve_kind next_head(struct http_serve *s, uint64_t now_ms,
 	return ev->kind;
 }
 
-static enum http_serve_kind next_body(struct http_serve *s, uint64_t now_ms,
+/* has_head: ev still has it. */
+static enum http_serve_kind next_body(struct http_serve *s, uint64_t now_ms, int has_head,
 				      struct http_serve_event *ev)
 {
 	int got = http_body_collect(&s->body, &s->in, s->head_len, &s->body_len,
 				    s->config->body_max);
-	int n;
 
 	if (got == ERR_MORE)
 		return none(s, ev);
 	if (got < 0)
 		return refuse(s, got == ERR_FULL ? 413 : 400, now_ms, ev);
 	enter(s, ANSWER, now_ms);
-	n = http_parse_request((struct slice){ s->in.data, s->head_len }, 0, &ev->head);
-	assert(n == (int)s->head_len);
+	if (!has_head) {
+		struct slice head = { s->in.data, s->head_len };
+		int n = http_parse_request(head, 0, &ev->head);
+
+		assert(n == (int)s->head_len);
+	}
 	ev->body = (struct slice){ s->in.data + s->head_len, s->body_len };
 	ev->kind = HTTP_SERVE_REQUEST;
 	return ev->kind;
@@ -221,7 +225,8 @@ static enum http_serve_kind begin_body(struct http_serve *s, uint64_t now_ms,
 			return none(s, ev);
 	}
 	enter(s, BODY, now_ms);
-	return next_body(s, now_ms, ev);
+	assert(ev->kind == HTTP_SERVE_HEAD);
+	return next_body(s, now_ms, 1, ev);
 }
 
 enum http_serve_kind http_serve_next(struct http_serve *s, uint64_t now_ms,
@@ -235,7 +240,7 @@ enum http_serve_kind http_serve_next(struct http_serve *s, uint64_t now_ms,
 	case DECIDE:
 		return begin_body(s, now_ms, ev);
 	case BODY:
-		return next_body(s, now_ms, ev);
+		return next_body(s, now_ms, 0, ev);
 	case IDLE:
 	case ANSWER:
 	case STREAM:
@@ -297,6 +302,8 @@ static void add_piece(struct http_serve *s, struct slice piece)
 int http_serve_reply(struct http_serve *s, const struct http_reply *reply, uint64_t now_ms)
 {
 	assert(s->state == ANSWER || s->state == DECIDE);
+	if (s->config->closing)
+		s->keep_alive = 0;
 	/* A body that was not read stands where the next request would. */
 	if (s->state == DECIDE && s->body.kind != HTTP_BODY_NONE)
 		s->keep_alive = 0;

@@ -125,7 +125,7 @@ static int lock(struct datadir *d, struct errmsg *msg)
 				  d->folder.path);
 	/* For people only, so no sync. */
 	n = snprintf(pid, sizeof(pid), "%ld", (long)getpid());
-	if (ftruncate(d->lock, 0) < 0 || folder_pwrite(d->lock, pid, (size_t)n, 0) < 0)
+	if (ftruncate(d->lock, 0) < 0 || pwrite(d->lock, pid, (size_t)n, 0) != n)
 		return folder_error(&d->folder, "lock", msg);
 	return 0;
 }

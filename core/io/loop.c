@@ -106,10 +106,19 @@ void loop_unwatch(struct loop *l, struct loop_watch *w)
 
 void loop_close(struct loop *l, struct loop_watch *w)
 {
+	int fd = w->fd;
+
 	if (w->events == 0)
 		return;
-	close(w->fd);
+	if (l->copied)
+		loop_unwatch(l, w);
+	close(fd);
 	forget(l, w);
+}
+
+void loop_copied(struct loop *l, int copied)
+{
+	l->copied = copied;
 }
 
 static void dispatch(struct loop *l)

@@ -5,8 +5,10 @@
  * the owner's reply (id != 0), or it is relayed to the engine (relay), and then the relay owns
  * the descriptor.
  *
- * The socket is a unix one: a client that is gone makes EPOLLHUP, which comes unasked. One that
- * only shut its writing side down waits for its answer, so EPOLLRDHUP is nothing to wait for.
+ * On a unix socket a client that is gone makes EPOLLHUP, which comes unasked; one that only shut
+ * its writing side down waits for its answer. On TCP both look the same, EPOLLRDHUP, until
+ * something is sent. So there a client that says no more has SERVER_HALF_MS to get its answer, and
+ * is taken for gone after that; when bytes are sent to one that is gone, its reset comes at once.
  */
 #include "io/server.h"
 #include <assert.h>
@@ -17,6 +19,7 @@
 #include <unistd.h>
 #include "base/mem.h"
 #include "codec/json.h"
+#include "codec/netmap.h"
 #include "io/clock.h"
 #include "io/sock.h"
 
@@ -34,6 +37,9 @@ struct server_connection {
 	struct http_serve http;
 	struct relay *relay;	/* set when it is passed through */
 	uint64_t id;		/* of the request that waits for its reply; 0 = none */
+	uint64_t gone_ms;	/* when this half-closed one is taken for gone; 0 = it is not */
+	int is_tcp;
+	int ahead;		/* more came before the answer: it is not waited for */
 	int settling;		/* settle is running: it goes on by itself */
 };
 
@@ -42,11 +48,19 @@ static struct slice id_key(const uint64_t *id)
 	return (struct slice){ (const char *)id, sizeof(*id) };
 }
 
+static void rewatch_listeners(struct server *s, uint32_t events)
+{
+	for (int i = 0; i < SERVER_LISTENERS; i++) {
+		if (s->listeners[i].events)
+			(void)loop_rewatch(s->loop, &s->listeners[i], events);
+	}
+}
+
 /* A listener whose connections cannot be taken would be reported as readable for ever. */
 static void pause_accepting(struct server *s)
 {
 	s->paused = 1;
-	(void)loop_rewatch(s->loop, &s->listener, EPOLLPRI);	/* which never comes */
+	rewatch_listeners(s, EPOLLPRI);		/* which never comes */
 	loop_timer_set(s->loop, &s->accept_timer, loop_now_ms(s->loop) + SERVER_ACCEPT_AGAIN_MS);
 }
 
@@ -56,7 +70,7 @@ static void resume_accepting(struct server *s)
 		return;
 	s->paused = 0;
 	loop_timer_clear(s->loop, &s->accept_timer);
-	(void)loop_rewatch(s->loop, &s->listener, EPOLLIN);
+	rewatch_listeners(s, EPOLLIN);
 }
 
 /* Forgets the connection; its descriptor is closed already. */
@@ -183,6 +197,8 @@ static void set_timer(struct server_connection *c)
 {
 	uint64_t deadline = http_serve_deadline(&c->http);
 
+	if (c->gone_ms && (deadline == 0 || c->gone_ms < deadline))
+		deadline = c->gone_ms;
 	if (deadline == 0)
 		loop_timer_clear(c->server->loop, &c->timer);
 	else if (!c->timer.place || c->timer.deadline_ms != deadline)
@@ -199,28 +215,34 @@ static int is_free(const struct server_connection *c)
 enum taken { NOTHING, SOMETHING, PASSED_ON };
 
 /* PASSED_ON: the connection is not ours any more. */
-static enum taken take_event(struct server_connection *c)
+static enum taken take_event(struct server_connection *c, struct http_serve_event *ev)
 {
 	struct server *s = c->server;
-	struct http_serve_event ev;
 
-	if (!is_free(c) || !http_serve_next(&c->http, loop_now_ms(s->loop), &ev))
+	if (!is_free(c) || !http_serve_next(&c->http, loop_now_ms(s->loop), ev))
 		return NOTHING;
-	if (ev.kind == HTTP_SERVE_HEAD && !s->handler->serves(ev.head.method, ev.head.target))
-		return pass_through(c, &ev.head) ? PASSED_ON : SOMETHING;
-	if (ev.kind == HTTP_SERVE_REQUEST)
-		hand_over(c, &ev);
+	if (ev->kind == HTTP_SERVE_HEAD && !s->handler->serves(ev->head.method, ev->head.target))
+		return pass_through(c, &ev->head) ? PASSED_ON : SOMETHING;
+	if (ev->kind == HTTP_SERVE_REQUEST)
+		hand_over(c, ev);
 	return SOMETHING;
 }
 
+/* A client that waits for its answer mostly sends nothing: what is waited for is changed only when
+ * it does, which saves two system calls a request. */
 static void wait_for_more(struct server_connection *c)
 {
 	uint32_t events = 0;
 
-	if (is_free(c) && http_serve_wants(&c->http))
+	if (is_free(c))
+		c->ahead = 0;
+	if (!c->ahead && (c->id || http_serve_wants(&c->http)))
 		events |= EPOLLIN;
 	if (http_serve_out(&c->http).len)
 		events |= EPOLLOUT;
+	/* Where nobody would act on it, it would be reported for ever. */
+	if (c->is_tcp && !c->gone_ms && (c->id || is_free(c)))
+		events |= EPOLLRDHUP;
 	/* An empty mask would mean "not registered". */
 	if (loop_rewatch(c->server->loop, &c->watch, events ? events : EPOLLPRI) < 0)
 		close_connection(c);
@@ -228,12 +250,19 @@ static void wait_for_more(struct server_connection *c)
 		set_timer(c);
 }
 
+/* Bytes of a request have come that the loop has not seen yet. */
+static int has_input(const struct server_connection *c)
+{
+	char byte;
+
+	return recv(c->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 /* Makes room for a new one: closes the connection that has been idle for longest. 0: none is, or
  * that one has just sent something. */
 static int close_idle(struct server *s)
 {
 	struct server_connection *oldest = NULL;
-	char byte;
 
 	/* The newest stand first. */
 	for (struct server_connection *c = s->connections; c; c = c->next) {
@@ -241,7 +270,7 @@ static int close_idle(struct server *s)
 		    (!oldest || c->timer.deadline_ms <= oldest->timer.deadline_ms))
 			oldest = c;
 	}
-	if (!oldest || recv(oldest->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+	if (!oldest || has_input(oldest))
 		return 0;
 	close_connection(oldest);
 	return 1;
@@ -251,6 +280,7 @@ static int close_idle(struct server *s)
  * be gone after. */
 static void settle(struct server_connection *c)
 {
+	struct http_serve_event ev;
 	enum taken taken;
 
 	c->settling = 1;
@@ -259,7 +289,7 @@ static void settle(struct server_connection *c)
 			close_connection(c);
 			return;
 		}
-		taken = take_event(c);
+		taken = take_event(c, &ev);
 	} while (taken == SOMETHING);
 	if (taken == PASSED_ON)
 		return;
@@ -294,6 +324,9 @@ static void on_ready(struct loop_watch *w, uint32_t events)
 {
 	struct server_connection *c = w->context;
 
+	c->ahead |= (events & EPOLLIN) && !is_free(c);
+	if ((events & EPOLLRDHUP) && c->id && !c->gone_ms)
+		c->gone_ms = loop_now_ms(c->server->loop) + c->server->half_ms;
 	if ((events & (EPOLLHUP | EPOLLERR)) ||
 	    ((events & EPOLLIN) && is_free(c) && http_serve_wants(&c->http) && read_in(c) < 0))
 		close_connection(c);
@@ -304,16 +337,24 @@ static void on_ready(struct loop_watch *w, uint32_t events)
 static void on_time(struct loop_timer *t)
 {
 	struct server_connection *c = t->context;
+	uint64_t now = loop_now_ms(c->server->loop);
 
-	http_serve_expire(&c->http, loop_now_ms(c->server->loop));
+	if (c->gone_ms && now >= c->gone_ms) {
+		close_connection(c);
+		return;
+	}
+	http_serve_expire(&c->http, now);
 	settle(c);
 }
 
-static void accept_one(struct server *s, int fd)
+static void accept_one(struct server *s, int fd, int is_tcp)
 {
 	struct server_connection *c = mem_new(sizeof(*c));
 
+	if (is_tcp)
+		sock_nodelay(fd);
 	c->server = s;
+	c->is_tcp = is_tcp;
 	c->next = s->connections;
 	if (c->next)
 		c->next->previous = c;
@@ -342,7 +383,7 @@ static void accept_some(struct loop_watch *w, uint32_t events)
 		do {
 			fd = sock_accept(w->fd);
 			if (fd >= 0)
-				accept_one(s, fd);
+				accept_one(s, fd, w == &s->listeners[SERVER_TCP]);
 		} while (fd >= 0 && s->count < s->connections_max);
 	}
 	if (fd == ERR_LIMIT || fd == ERR_IO)
@@ -375,6 +416,7 @@ void server_init(struct server *s, struct loop *l, const struct server_handler *
 		.headers = headers, .body_max = SERVER_BODY_MAX, .out_max = SERVER_OUT_MAX,
 	};
 	s->connections_max = count_connections();
+	s->half_ms = SERVER_HALF_MS;
 	s->accept_timer.call = on_accept_time;
 	s->accept_timer.context = s;
 	map_init(&s->requests);
@@ -392,26 +434,46 @@ void server_done(struct server *s)
 			loop_close(s->loop, &c->watch);
 		drop(c);
 	}
-	if (s->listener.events)
-		loop_close(s->loop, &s->listener);
+	for (int i = 0; i < SERVER_LISTENERS; i++) {
+		if (s->listeners[i].events)
+			loop_close(s->loop, &s->listeners[i]);
+	}
 	loop_timer_clear(s->loop, &s->accept_timer);
 	relay_pool_done(&s->relays);
 	map_done(&s->requests);
+}
+
+static int watch_listener(struct server *s, int which, int fd, struct errmsg *msg)
+{
+	struct loop_watch *w = &s->listeners[which];
+
+	w->call = accept_some;
+	w->context = s;
+	if (loop_watch(s->loop, w, fd, EPOLLIN) == 0)
+		return 0;
+	close(fd);
+	return errmsg_set(msg, ERR_IO, "the listener cannot be watched");
 }
 
 int server_listen(struct server *s, const char *path, mode_t mode, struct errmsg *msg)
 {
 	int fd = sock_listen_unix(path, mode, msg);
 
-	if (fd < 0)
-		return fd;
-	s->listener.call = accept_some;
-	s->listener.context = s;
-	if (loop_watch(s->loop, &s->listener, fd, EPOLLIN) < 0) {
-		close(fd);
-		return errmsg_set(msg, ERR_IO, "%s: cannot be watched", path);
-	}
-	return 0;
+	return fd < 0 ? fd : watch_listener(s, SERVER_UNIX, fd, msg);
+}
+
+int server_listen_tcp(struct server *s, const char *address, struct errmsg *msg)
+{
+	struct slice rest = slice_of(address), host = slice_cut(&rest, ':');
+	uint64_t port;
+	uint32_t to;
+	int fd;
+
+	if (ipv4_parse(host, &to) < 0 || slice_to_u64(rest, 65535, &port) < 0)
+		return errmsg_set(msg, ERR_INVALID, "%s: not an IPv4 address and a port", address);
+	fd = sock_listen_tcp(to, (uint16_t)port, msg);
+	return fd < 0 ? errmsg_prefix(msg, fd, "tcp://%s", address) :
+			watch_listener(s, SERVER_TCP, fd, msg);
 }
 
 /* A reply, or a piece of one, is in the machine's output. err < 0: more output than a client may
@@ -424,6 +486,7 @@ static void answered(struct server_connection *c, int err, int more)
 	if (err < 0 || !more) {
 		(void)map_remove(&s->requests, id_key(&id));
 		c->id = 0;
+		c->gone_ms = 0;
 	}
 	if (!c->settling)
 		settle(c);
@@ -445,6 +508,14 @@ void server_piece(struct server *s, uint64_t id, struct slice piece, int more)
 
 	if (c)
 		answered(c, http_serve_chunk(&c->http, piece, more, loop_now_ms(s->loop)), more);
+}
+
+void server_stop(struct server *s)
+{
+	s->config.closing = 1;
+	resume_accepting(s);
+	for (int i = 0; i < SERVER_LISTENERS; i++)
+		loop_close(s->loop, &s->listeners[i]);
 }
 
 void server_flush(struct server *s, int timeout_ms)

@@ -1,10 +1,9 @@
-/* Contracts and layout are in snapshot.h. */
+/* Contracts and layout are in snapshot.h. The header tells the length, so it is written last;
+ * until then there are zeros in its place. */
 #include "io/snapshot.h"
-#include <errno.h>
-#include <fcntl.h>
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "io/entropy.h"
@@ -40,49 +39,118 @@ static int index_of(const char *name, uint64_t *index)
 	return 1;
 }
 
-/* ---- saving ------------------------------------------------------------------------- */
-
-static void header_build(uint8_t header[SNAPSHOT_HEADER], const struct seal_key *master,
-			 uint64_t index, uint64_t length, struct seal_key *key)
+static uint64_t piece_offset(uint64_t number)
 {
-	uint8_t nonce[SEAL_NONCE_LEN];
-
-	memset(header, 0, SNAPSHOT_HEADER);
-	memcpy(header, magic, sizeof(magic));
-	bytes_put(header + 8, 4, SNAPSHOT_VERSION);
-	bytes_put(header + 16, 8, index);
-	bytes_put(header + 24, 8, length);
-	entropy_fill(header + SALT_AT, SEAL_SALT_LEN);
-	seal_derive(master, header + SALT_AT, purpose, key);
-	seal_nonce(NONCE_HEADER, 0, nonce);
-	seal_close(key, nonce, (struct slice){ (char *)header, TAG_AT }, (struct slice){ 0 },
-		   header + TAG_AT);
+	return SNAPSHOT_HEADER + (number - 1) * SEALED_PIECE;
 }
 
-/* 0, or -1 with errno. */
-static int pieces_write(int fd, const struct seal_key *key, struct slice body)
+/* ---- writing ------------------------------------------------------------------------ */
+
+static int put_any(void *context, struct slice piece)
 {
-	uint8_t sealed[SEALED_PIECE], nonce[SEAL_NONCE_LEN];
-	uint64_t at = SNAPSHOT_HEADER, number = 0;
+	return snapshot_put(context, piece);
+}
 
-	while (body.len > 0) {
-		size_t n = body.len < SNAPSHOT_PIECE ? body.len : SNAPSHOT_PIECE;
+int snapshot_begin(struct snapshot_writer *w, const struct folder *folder,
+		   const struct seal_key *key, uint64_t index, struct errmsg *msg)
+{
+	char name[NAME_SIZE];
 
-		seal_nonce(NONCE_PIECE, ++number, nonce);
-		seal_close(key, nonce, (struct slice){ 0 }, (struct slice){ body.data, n }, sealed);
-		if (folder_pwrite(fd, sealed, n + SEAL_TAG_LEN, at) < 0)
-			return -1;
-		at += n + SEAL_TAG_LEN;
-		body.data += n;
-		body.len -= n;
+	*w = (struct snapshot_writer){ .sink = { put_any, w }, .folder = folder, .index = index };
+	name_of(name, index);
+	w->fd = folder_create(folder, name, msg);
+	if (w->fd < 0)
+		return w->fd;
+	entropy_fill(w->salt, sizeof(w->salt));
+	seal_derive(key, w->salt, purpose, &w->key);
+	return 0;
+}
+
+static int put_at(struct snapshot_writer *w, const void *bytes, size_t n, uint64_t offset)
+{
+	char name[NAME_SIZE];
+
+	if (folder_write_at(w->folder, w->fd, bytes, n, offset) == 0)
+		return 0;
+	name_of(name, w->index);
+	w->failed = folder_error(w->folder, name, &w->why);
+	return w->failed;
+}
+
+/* Seals and writes what is in w->piece. */
+static int piece_write(struct snapshot_writer *w)
+{
+	struct slice plain = { (char *)w->piece, w->filled };
+	uint8_t nonce[SEAL_NONCE_LEN];
+
+	seal_nonce(NONCE_PIECE, ++w->number, nonce);
+	seal_close(&w->key, nonce, (struct slice){ 0 }, plain, w->piece);
+	w->filled = 0;
+	return put_at(w, w->piece, plain.len + SEAL_TAG_LEN, piece_offset(w->number));
+}
+
+int snapshot_put(struct snapshot_writer *w, struct slice bytes)
+{
+	assert(w->fd >= 0);
+	if (w->failed)
+		return w->failed;
+	if (bytes.len > SNAPSHOT_BODY_MAX - w->length) {
+		w->failed = errmsg_set(&w->why, ERR_LIMIT, "a snapshot of more than %d bytes",
+				       SNAPSHOT_BODY_MAX);
+		return w->failed;
+	}
+	w->length += bytes.len;
+	while (bytes.len > 0) {
+		size_t room = SNAPSHOT_PIECE - w->filled;
+		size_t n = bytes.len < room ? bytes.len : room;
+
+		memcpy(w->piece + w->filled, bytes.data, n);
+		w->filled += (uint32_t)n;
+		bytes.data += n;
+		bytes.len -= n;
+		if (w->filled == SNAPSHOT_PIECE && piece_write(w) < 0)
+			return w->failed;
 	}
 	return 0;
+}
+
+static int header_write(struct snapshot_writer *w)
+{
+	uint8_t header[SNAPSHOT_HEADER] = { 0 }, nonce[SEAL_NONCE_LEN];
+
+	memcpy(header, magic, sizeof(magic));
+	bytes_put(header + 8, 4, SNAPSHOT_VERSION);
+	bytes_put(header + 16, 8, w->index);
+	bytes_put(header + 24, 8, w->length);
+	memcpy(header + SALT_AT, w->salt, SEAL_SALT_LEN);
+	seal_nonce(NONCE_HEADER, 0, nonce);
+	seal_close(&w->key, nonce, (struct slice){ (char *)header, TAG_AT }, (struct slice){ 0 },
+		   header + TAG_AT);
+	return put_at(w, header, sizeof(header), 0);
+}
+
+static void writer_close(struct snapshot_writer *w)
+{
+	folder_file_close(w->folder, w->fd);
+	w->fd = -1;
+	mem_wipe(&w->key, sizeof(w->key));
+	mem_wipe(w->piece, sizeof(w->piece));
+}
+
+void snapshot_abandon(struct snapshot_writer *w)
+{
+	char name[NAME_SIZE];
+
+	if (w->fd < 0)
+		return;
+	name_of(name, w->index);
+	folder_abandon(w->folder, name);
+	writer_close(w);
 }
 
 struct older {
 	const struct folder *folder;
 	uint64_t index;
-	struct errmsg *msg;
 };
 
 static int older_remove(void *arg, const char *name)
@@ -92,38 +160,35 @@ static int older_remove(void *arg, const char *name)
 
 	if (!index_of(name, &index) || index >= o->index)
 		return 0;
-	return folder_remove(o->folder, name, o->msg);
+	return folder_remove(o->folder, name, NULL);
 }
 
-int snapshot_save(const struct folder *f, const struct seal_key *key, uint64_t index,
-		  struct slice body, struct errmsg *msg)
+int snapshot_finish(struct snapshot_writer *w, struct errmsg *msg)
 {
-	struct older older = { f, index, msg };
-	uint8_t header[SNAPSHOT_HEADER];
-	struct seal_key own;
+	struct older older = { w->folder, w->index };
 	char name[NAME_SIZE];
-	int fd, err = 0;
+	int err;
 
-	if (body.len > SNAPSHOT_BODY_MAX)
-		return errmsg_set(msg, ERR_LIMIT, "a snapshot of more than %d bytes",
-				  SNAPSHOT_BODY_MAX);
-	name_of(name, index);
-	fd = folder_create(f, name, msg);
-	if (fd < 0)
-		return fd;
-	header_build(header, key, index, body.len, &own);
-	if (folder_pwrite(fd, header, sizeof(header), 0) < 0 || pieces_write(fd, &own, body) < 0) {
-		err = folder_error(f, name, msg);
-		folder_abandon(f, name);
+	assert(w->fd >= 0);
+	if (!w->failed && w->filled > 0)
+		(void)piece_write(w);	/* sets w->failed */
+	if (!w->failed)
+		(void)header_write(w);	/* likewise */
+	if (w->failed) {
+		err = errmsg_set(msg, w->failed, "%s", w->why.text);
+		snapshot_abandon(w);
+		return err;
 	}
+	name_of(name, w->index);
+	err = folder_publish(w->folder, w->fd, name, msg);
+	writer_close(w);
+	/* It counts from here on. What cannot be removed is in nobody's way. */
 	if (err == 0)
-		err = folder_publish(f, fd, name, msg);
-	close(fd);
-	mem_wipe(&own, sizeof(own));
-	return err < 0 ? err : folder_each(f, older_remove, &older, msg);
+		(void)folder_each(older.folder, older_remove, &older, NULL);
+	return err;
 }
 
-/* ---- loading ------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------ */
 
 struct newest {
 	uint64_t index;
@@ -140,122 +205,193 @@ static int newest_note(void *arg, const char *name)
 	return 0;
 }
 
-/* What is being read; sealed bytes are read into piece. */
-struct reader {
-	const struct folder *folder;
-	const char *name;
-	struct errmsg *msg;
-	int fd;
-	uint64_t at;
-	struct seal_key key;
-	uint8_t piece[SEALED_PIECE];
-};
-
-static int damaged(const struct reader *r)
+static int damaged(const struct snapshot_reader *r, uint64_t offset, struct errmsg *msg)
 {
-	return errmsg_set(r->msg, ERR_CORRUPT,
+	char name[NAME_SIZE];
+
+	name_of(name, r->index);
+	return errmsg_set(msg, ERR_CORRUPT,
 			  "%.200s/%s: offset %llu: damaged, or not made with this key; put the "
 			  "data folder back from a copy, or remove it and run 'swarmbox init' to "
 			  "begin anew",
-			  r->folder->path, r->name, (unsigned long long)r->at);
+			  r->folder->path, name, (unsigned long long)offset);
 }
 
-/* Exactly n bytes (at most SEALED_PIECE) from r->at. */
-static int take(struct reader *r, size_t n)
+/* Reads exactly n bytes at offset into r->piece. */
+static int take(struct snapshot_reader *r, uint64_t offset, size_t n, struct errmsg *msg)
 {
-	size_t got = 0;
+	ssize_t got = folder_read_at(r->folder, r->fd, r->piece, n, offset);
+	char name[NAME_SIZE];
 
-	while (got < n) {
-		ssize_t part = pread(r->fd, r->piece + got, n - got, (off_t)(r->at + got));
-
-		if (part < 0 && errno == EINTR)
-			continue;
-		if (part < 0)
-			return folder_error(r->folder, r->name, r->msg);
-		if (part == 0)
-			return damaged(r);
-		got += (size_t)part;
+	if (got < 0) {
+		name_of(name, r->index);
+		return folder_error(r->folder, name, msg);
 	}
-	return 0;
+	return (size_t)got == n ? 0 : damaged(r, offset, msg);
 }
 
-static int header_read(struct reader *r, const struct seal_key *master, uint64_t index,
-		       uint64_t *length)
+static int header_read(struct snapshot_reader *r, const struct seal_key *master,
+		       struct errmsg *msg)
 {
-	uint8_t nonce[SEAL_NONCE_LEN], none[1];
-	const uint8_t *h = r->piece;
+	uint8_t nonce[SEAL_NONCE_LEN], none[1], *h = r->piece;
 	struct slice head = { (const char *)h, TAG_AT };
 	struct slice tag = { (const char *)h + TAG_AT, SEAL_TAG_LEN };
-	int err = take(r, SNAPSHOT_HEADER);
+	int err = take(r, 0, SNAPSHOT_HEADER, msg), sealed;
+	uint32_t version;
 
 	if (err < 0)
 		return err;
 	if (memcmp(h, magic, sizeof(magic)) != 0)
-		return damaged(r);
-	if (bytes_get_u32(h + 8) != SNAPSHOT_VERSION)
-		return errmsg_set(r->msg, ERR_UNSUPPORTED, "%s/%s: made by a newer swarmbox; use "
-				  "that one", r->folder->path, r->name);
+		return damaged(r, 0, msg);
+	version = bytes_get_u32(h + 8);
+	/* A version that is only damaged is told from another one: with ours the tag fits. */
+	bytes_put(h + 8, 4, SNAPSHOT_VERSION);
 	seal_derive(master, h + SALT_AT, purpose, &r->key);
 	seal_nonce(NONCE_HEADER, 0, nonce);
-	if (seal_open(&r->key, nonce, head, tag, none) < 0 || bytes_get_u64(h + 16) != index)
-		return damaged(r);
-	*length = bytes_get_u64(h + 24);
-	if (*length > SNAPSHOT_BODY_MAX)
-		return damaged(r);
-	r->at = SNAPSHOT_HEADER;
+	sealed = seal_open(&r->key, nonce, head, tag, none) == 0;
+	if (version != SNAPSHOT_VERSION && !sealed)
+		return errmsg_set(msg, ERR_UNSUPPORTED, "%s/snapshot-%016llx: made by a newer "
+				  "swarmbox; use that one", r->folder->path,
+				  (unsigned long long)r->index);
+	if (version != SNAPSHOT_VERSION || !sealed || bytes_get_u64(h + 16) != r->index)
+		return damaged(r, 0, msg);
+	r->length = bytes_get_u64(h + 24);
+	return r->length <= SNAPSHOT_BODY_MAX ? 0 : damaged(r, 0, msg);
+}
+
+int snapshot_open(struct snapshot_reader *r, const struct folder *folder,
+		  const struct seal_key *key, uint64_t index, struct errmsg *msg)
+{
+	struct newest newest = { index, index != 0 };
+	char name[NAME_SIZE];
+	int err = 0;
+
+	*r = (struct snapshot_reader){ .folder = folder, .fd = -1 };
+	if (index == 0)
+		err = folder_each(folder, newest_note, &newest, msg);
+	if (err < 0)
+		return err;
+	if (!newest.found)
+		return errmsg_set(msg, ERR_NOT_FOUND, "%s: no snapshot", folder->path);
+	r->index = newest.index;
+	name_of(name, r->index);
+	r->fd = folder_file_open(folder, name);
+	if (r->fd < 0)
+		return folder_error(folder, name, msg);
+	err = header_read(r, key, msg);
+	if (err < 0)
+		snapshot_close(r);
+	return err;
+}
+
+/* Brings the piece that holds offset, which is below the length, into memory; *plain is what
+ * it holds from there on. */
+static int piece_read(struct snapshot_reader *r, uint64_t offset, struct slice *plain,
+		      struct errmsg *msg)
+{
+	uint64_t number = offset / SNAPSHOT_PIECE + 1, start = (number - 1) * SNAPSHOT_PIECE;
+	uint64_t rest = r->length - start;
+	size_t n = rest < SNAPSHOT_PIECE ? (size_t)rest : SNAPSHOT_PIECE;
+	struct slice sealed = { (const char *)r->piece, n + SEAL_TAG_LEN };
+	uint8_t nonce[SEAL_NONCE_LEN];
+	int err = 0;
+
+	if (r->number != number) {
+		r->number = 0;
+		err = take(r, piece_offset(number), sealed.len, msg);
+		if (err < 0)
+			return err;
+		seal_nonce(NONCE_PIECE, number, nonce);
+		if (seal_open(&r->key, nonce, (struct slice){ 0 }, sealed, r->piece) < 0)
+			return damaged(r, piece_offset(number), msg);
+		r->number = number;
+	}
+	*plain = (struct slice){ sealed.data + (offset - start), n - (size_t)(offset - start) };
 	return 0;
 }
 
-static int pieces_read(struct reader *r, uint64_t length, struct buf *out)
+int snapshot_next(struct snapshot_reader *r, struct slice *piece, struct errmsg *msg)
 {
-	uint8_t nonce[SEAL_NONCE_LEN];
-	uint64_t number = 0;
+	struct slice plain = { 0 };
+	int err = 0;
 
-	while (length > 0) {
-		size_t n = length < SNAPSHOT_PIECE ? (size_t)length : SNAPSHOT_PIECE;
-		char *to = buf_reserve(out, n);
-		struct slice sealed = { (const char *)r->piece, n + SEAL_TAG_LEN };
-		int err = take(r, sealed.len);
+	assert(r->fd >= 0);
+	if (r->at < r->length)
+		err = piece_read(r, r->at, &plain, msg);
+	if (err < 0)
+		return err;
+	r->at += plain.len;
+	*piece = plain;
+	return 0;
+}
+
+int snapshot_read_at(struct snapshot_reader *r, uint64_t offset, size_t n, struct buf *out,
+		     struct errmsg *msg)
+{
+	assert(r->fd >= 0);
+	while (n > 0 && offset < r->length) {
+		struct slice plain;
+		int err = piece_read(r, offset, &plain, msg);
 
 		if (err < 0)
 			return err;
-		if (!to)
-			return errmsg_set(r->msg, ERR_LIMIT, "%s/%s: too large", r->folder->path,
-					  r->name);
-		seal_nonce(NONCE_PIECE, ++number, nonce);
-		if (seal_open(&r->key, nonce, (struct slice){ 0 }, sealed, (uint8_t *)to) < 0)
-			return damaged(r);
-		out->len += n;
-		r->at += sealed.len;
-		length -= n;
+		if (plain.len > n)
+			plain.len = n;
+		buf_add_slice(out, plain);
+		if (out->failed)
+			return errmsg_set(msg, ERR_LIMIT, "a piece of a snapshot of more than %zu "
+					  "bytes", out->len);
+		offset += plain.len;
+		n -= plain.len;
 	}
 	return 0;
 }
 
-int snapshot_load(const struct folder *f, const struct seal_key *key, struct buf *out,
-		  uint64_t *index, struct errmsg *msg)
+void snapshot_close(struct snapshot_reader *r)
 {
-	struct newest newest = { 0 };
-	struct reader r = { .folder = f, .msg = msg };
-	char name[NAME_SIZE];
-	uint64_t length = 0;
-	int err = folder_each(f, newest_note, &newest, msg);
+	if (r->fd < 0)
+		return;
+	folder_file_close(r->folder, r->fd);
+	r->fd = -1;
+	mem_wipe(&r->key, sizeof(r->key));
+	mem_wipe(r->piece, sizeof(r->piece));
+}
 
-	if (err < 0)
-		return err;
-	if (!newest.found)
-		return errmsg_set(msg, ERR_NOT_FOUND, "%s: no snapshot", f->path);
-	name_of(name, newest.index);
-	r.name = name;
-	r.fd = openat(f->fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (r.fd < 0)
-		return folder_error(f, name, msg);
-	err = header_read(&r, key, newest.index, &length);
-	if (err == 0)
-		err = pieces_read(&r, length, out);
-	close(r.fd);
-	mem_wipe(&r.key, sizeof(r.key));
-	if (err == 0)
-		*index = newest.index;
-	return err;
+/* ---- removal ------------------------------------------------------------------------ */
+
+struct removal {
+	const struct folder *folder;
+	struct errmsg *msg;
+};
+
+static int unfinished_remove(void *arg, const char *name)
+{
+	const struct removal *r = arg;
+	size_t n = strlen(name);
+
+	if (strncmp(name, "snapshot-", 9) != 0 || n < 4 || strcmp(name + n - 4, ".new") != 0)
+		return 0;
+	return folder_remove(r->folder, name, r->msg);
+}
+
+int snapshot_clean(const struct folder *folder, struct errmsg *msg)
+{
+	struct removal r = { folder, msg };
+
+	return folder_each(folder, unfinished_remove, &r, msg);
+}
+
+static int any_remove(void *arg, const char *name)
+{
+	const struct removal *r = arg;
+
+	return strncmp(name, "snapshot-", 9) == 0 ? folder_remove(r->folder, name, r->msg) : 0;
+}
+
+int snapshot_remove_all(const struct folder *folder, struct errmsg *msg)
+{
+	struct removal r = { folder, msg };
+	int err = folder_each(folder, any_remove, &r, msg);
+
+	return err < 0 ? err : folder_sync(folder, msg);
 }

@@ -263,6 +263,16 @@ void sock_keepalive(int fd)
 	switch_on(fd, SOL_SOCKET, SO_KEEPALIVE);
 }
 
+void sock_end_when_silent(int fd, unsigned limit_ms)
+{
+	int every_s = 1;
+
+	sock_keepalive(fd);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &every_s, sizeof(every_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof(every_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof(limit_ms));
+}
+
 void sock_reset_on_close(int fd)
 {
 	struct linger now = { .l_onoff = 1, .l_linger = 0 };

@@ -47,6 +47,7 @@ struct http_serve_config {
 	struct slice headers;	/* lines for every reply, each "Name: value\r\n"; may be empty */
 	size_t body_max;	/* a longer request body gets 413 */
 	size_t out_max;		/* bytes of replies that wait to be sent */
+	int closing;		/* 1: each connection ends after its next reply, which says so */
 };
 
 struct http_serve {
@@ -99,7 +100,8 @@ void http_serve_feed(struct http_serve *s, struct slice bytes, uint64_t now_ms);
 /* The client will send no more. Take the events after it: complete requests are still
  * answered, then the machine is finished. */
 void http_serve_eof(struct http_serve *s);
-/* The next event; returns ev->kind. Other fields of ev are written as the kind says. */
+/* The next event; returns ev->kind. Other fields of ev are written as the kind says. The call
+ * after HTTP_SERVE_HEAD is given the same ev, which still has the head. */
 enum http_serve_kind http_serve_next(struct http_serve *s, uint64_t now_ms,
 				     struct http_serve_event *ev);
 

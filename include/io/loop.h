@@ -48,6 +48,7 @@ struct loop {
 	int epoll_fd;
 	int signal_fd;
 	int stopped;
+	int copied;
 	uint64_t now_ms;
 	struct epoll_event batch[LOOP_BATCH];
 	int batch_at;		/* the event being dispatched */
@@ -88,8 +89,11 @@ int loop_rewatch(struct loop *l, struct loop_watch *w, uint32_t events);
 /* Unregisters; the fd stays open. Does nothing when w is not registered. */
 void loop_unwatch(struct loop *l, struct loop_watch *w);
 /* Unregisters w and closes its fd: one system call less than loop_unwatch and close. Only
- * for an fd of which there is no duplicate (dup, fork). */
+ * for an fd of which there is no duplicate (dup; fork: see loop_copied). */
 void loop_close(struct loop *l, struct loop_watch *w);
+/* While a forked copy of the process may hold our descriptors (1), loop_close takes the system
+ * call more: an fd that somebody else holds open would be reported on. */
+void loop_copied(struct loop *l, int copied);
 
 /* Sets or moves t to a deadline on the clock of loop_now_ms; one in the past fires in the
  * next turn. Timers fire in order of deadline, equal ones in the order they were set. It is

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/sink.h"
 #include "base/slice.h"
 #include "crypt/seal.h"
 #include "io/folder.h"
@@ -21,15 +22,74 @@ enum {
 	SNAPSHOT_BODY_MAX = 1 << 30,	/* ten times 100,000 objects of 1 KB */
 };
 
-/* Writes, syncs and renames, then removes older snapshots. When this returns 0 the log that
- * it covers may go. Errors as io/folder.h; the snapshot before then still stands. */
-int snapshot_save(const struct folder *f, const struct seal_key *key, uint64_t index,
-		  struct slice body, struct errmsg *msg);
+/* A snapshot that is being written, piece by piece. Caller's memory. */
+struct snapshot_writer {
+	struct sink sink;		/* read: what is put there is snapshot_put here */
+	uint64_t length;		/* read: of the body so far */
+	/* the rest is private */
+	const struct folder *folder;
+	uint64_t index;
+	int fd;				/* -1 when not open */
+	int failed;			/* 0, or why nothing more is taken */
+	struct errmsg why;
+	uint64_t number;		/* of pieces written */
+	uint32_t filled;		/* bytes in piece */
+	struct seal_key key;
+	uint8_t salt[SEAL_SALT_LEN];
+	uint8_t piece[SNAPSHOT_PIECE + SEAL_TAG_LEN];
+};
+
 /*
- * Appends the newest snapshot's body to out (maximum SNAPSHOT_BODY_MAX or more); every byte
- * has been checked. ERR_NOT_FOUND: there is none. ERR_CORRUPT: damaged; the message names
- * file, offset and remedy. ERR_UNSUPPORTED: made by a newer version.
+ * Begins the snapshot at that index; folder and key are borrowed until finish or abandon,
+ * one of which must follow when this returned 0. Two writers at one index disturb each other.
+ * Nothing is seen of it before it is finished: a writer that is killed leaves a file
+ * snapshot-<index>.new.
  */
-int snapshot_load(const struct folder *f, const struct seal_key *key, struct buf *out,
-		  uint64_t *index, struct errmsg *msg);
+int snapshot_begin(struct snapshot_writer *w, const struct folder *folder,
+		   const struct seal_key *key, uint64_t index, struct errmsg *msg);
+/* Adds to the body. 0, or the code that snapshot_finish will return, with its reason.
+ * ERR_LIMIT: more than SNAPSHOT_BODY_MAX. */
+int snapshot_put(struct snapshot_writer *w, struct slice bytes);
+/* Syncs and publishes it, then removes older ones. When this returns 0 the log that it covers
+ * may go. On failure it is abandoned; the snapshot before then still stands. */
+int snapshot_finish(struct snapshot_writer *w, struct errmsg *msg);
+/* Removes what was written. Does nothing after finish. */
+void snapshot_abandon(struct snapshot_writer *w);
+
+/* A snapshot that is being read. It stays readable when a newer one takes its place. */
+struct snapshot_reader {
+	uint64_t index;			/* read */
+	uint64_t length;		/* read: of the body */
+	/* the rest is private */
+	const struct folder *folder;
+	int fd;				/* -1 when not open */
+	uint64_t at;			/* of snapshot_next */
+	uint64_t number;		/* of the piece in memory; 0 = none */
+	struct seal_key key;
+	uint8_t piece[SNAPSHOT_PIECE + SEAL_TAG_LEN];
+};
+
+/*
+ * Opens the snapshot at that index, 0: the newest. (What a process that was killed had given
+ * its name last may not be durable: it is once wal_open on this folder returned.) folder is
+ * borrowed until snapshot_close, key is not. ERR_NOT_FOUND: there is none. ERR_CORRUPT:
+ * damaged; the message names file, offset and remedy. ERR_UNSUPPORTED: made by a newer
+ * version. On failure nothing stays open.
+ */
+int snapshot_open(struct snapshot_reader *r, const struct folder *folder,
+		  const struct seal_key *key, uint64_t index, struct errmsg *msg);
+/* The next piece of the body, valid until the next call; empty at the end. Every byte of it
+ * has been checked. ERR_CORRUPT as above. */
+int snapshot_next(struct snapshot_reader *r, struct slice *piece, struct errmsg *msg);
+/* Appends up to n bytes of the body from offset to out: fewer only at its end. For pieces of
+ * any size in any order; snapshot_next goes on where it was. ERR_LIMIT: out's maximum. */
+int snapshot_read_at(struct snapshot_reader *r, uint64_t offset, size_t n, struct buf *out,
+		     struct errmsg *msg);
+/* Does nothing to one that is not open. */
+void snapshot_close(struct snapshot_reader *r);
+
+/* Removes what killed writers left; there must be no writer. */
+int snapshot_clean(const struct folder *folder, struct errmsg *msg);
+/* Removes every snapshot, durably. */
+int snapshot_remove_all(const struct folder *folder, struct errmsg *msg);
 #endif

@@ -46,6 +46,9 @@ int sock_connected(int fd, struct errmsg *msg);
 void sock_nodelay(int fd);
 /* The kernel finds out when an idle peer is gone. On a listener: for all it accepts. */
 void sock_keepalive(int fd);
+/* As sock_keepalive, and any connection whose other end answers nothing for limit_ms ends with
+ * an error: bytes that wait to be confirmed, or the kernel's own question every second. */
+void sock_end_when_silent(int fd, unsigned limit_ms);
 /* The next close throws away what is unsent and resets the connection. */
 void sock_reset_on_close(int fd);
 #endif

@@ -1,8 +1,9 @@
 /*
- * A log segment on a bad disk. The first bytes write records (length, then whether a sync
- * follows, until a byte 0); the rest is damage: operation, place u16, value. Whatever
- * happens to the file, what is read is a prefix of what was written; and if only what was
- * not synced is damaged, all that was synced is there.
+ * A log segment on a bad disk. The first byte tells what the file held before (odd: another
+ * segment). The next write records (length, then whether a sync follows, until a byte 0); the
+ * rest is damage: operation, place u16, value. Whatever happens to the file, what is read is a
+ * prefix of what was written; and if only what was not synced is damaged, all that was synced
+ * is there.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ struct script {
 };
 
 static const struct seal_key key = { { 1 } };
-static const uint8_t salt[SEAL_SALT_LEN] = { 2 };
+static const uint8_t salt[SEAL_SALT_LEN] = { 2 }, salt_before[SEAL_SALT_LEN] = { 3 };
 
 static void must(int ok)
 {
@@ -38,9 +39,29 @@ static uint8_t next(struct script *s)
 	return s->at < s->end ? *s->at++ : 0;
 }
 
+/* What the file held before, behind what was written over it: records of the same lengths. */
+static void write_before(struct script *s)
+{
+	struct walsegment w = { .first = 1 };
+	struct buf before;
+	char text[256] = { 0 };
+
+	buf_init(&before, 1 << 20);
+	walsegment_begin(&w, &key, salt_before, &before);
+	for (uint32_t i = 1; i <= RECORDS_MAX + 2; i++) {
+		uint8_t length = i <= s->written ? s->length[i] : 40;
+
+		walrecord_build(&w, w.offset, (struct slice){ text, length }, &before);
+	}
+	if (before.len > s->file.len)
+		buf_add(&s->file, before.data + s->file.len, before.len - s->file.len);
+	buf_done(&before);
+}
+
 static void write_records(struct script *s)
 {
 	struct walsegment w = { .first = 1 };
+	int used = next(s) & 1;
 	char text[256];
 	uint8_t length;
 
@@ -57,6 +78,8 @@ static void write_records(struct script *s)
 	}
 	if (s->synced == s->written)
 		walrecord_mark(&w, &s->file);
+	if (used)
+		write_before(s);
 	for (int i = 0; i < ZEROS; i++)
 		buf_add_char(&s->file, 0);
 }

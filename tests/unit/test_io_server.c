@@ -1,9 +1,11 @@
+/* tidy: file-length: every test needs the same bench. */
 /* The HTTP server on its socket: requests, replies, clients that misbehave, pass-through. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -218,6 +220,43 @@ TEST(pipelined_requests_are_handed_over_one_by_one)
 	CHECK_INT(count(hear(&b, fd, NULL), "200 OK"), 3);
 	CHECK_INT(b.server.requests.count, 0);
 	close(fd);
+	close_bench(&b);
+}
+
+TEST(a_server_that_stops_answers_what_was_sent_and_closes)
+{
+	struct bench b;
+	int idle, waiting, sent, end;
+
+	open_bench(&b);
+	idle = client(&b, NULL);
+	waiting = client(&b, GET("/1"));
+	sent = client(&b, NULL);
+	if (send(sent, GET("/2"), strlen(GET("/2")), 0) <= 0)
+		abort();
+	server_stop(&b.server);
+	CHECK_INT(sock_connect_unix(b.path, NULL) < 0, 1);
+	turns(&b);
+	CHECK_INT(b.server.count, 3);
+	CHECK_STR(b.asked, "GET /1 ;GET /2 ;");
+	reply(&b, b.id, "two", 0);
+	reply(&b, b.id - 1, "one", 0);
+	CHECK_INT(count(hear(&b, waiting, &end), "Connection: close\r\n"), 1);
+	CHECK_INT(end, 1);
+	CHECK_INT(count(hear(&b, sent, &end), "\r\n\r\ntwo"), 1);
+	CHECK_INT(end, 1);
+	CHECK_INT(b.server.count, 1);	/* the idle one's request was on its way */
+	if (send(idle, GET("/3"), strlen(GET("/3")), 0) <= 0)
+		abort();
+	(void)hear(&b, idle, &end);
+	reply(&b, b.id, "three", 0);
+	CHECK_INT(count(hear(&b, idle, &end), "Connection: close\r\n"), 1);
+	CHECK_INT(end, 1);
+	CHECK_INT(b.server.count, 0);
+	CHECK_INT(b.gone, 0);
+	close(idle);
+	close(waiting);
+	close(sent);
 	close_bench(&b);
 }
 
@@ -460,11 +499,11 @@ TEST(when_it_is_full_the_next_one_waits)
 	for (int i = 0; i < 5; i++)
 		fds[i] = client(&b, GET("/1"));
 	CHECK_INT(b.requests, 3);
-	CHECK_INT(b.server.listener.events, EPOLLPRI);
+	CHECK_INT(b.server.listeners[SERVER_UNIX].events, EPOLLPRI);
 	close(fds[0]);
 	turns(&b);
 	CHECK_INT(b.requests, 4);
-	CHECK_INT(b.server.listener.events, EPOLLPRI);
+	CHECK_INT(b.server.listeners[SERVER_UNIX].events, EPOLLPRI);
 	/* The connection is done with its request: it may go. */
 	reply(&b, b.id, "hello", 0);
 	turns(&b);
@@ -473,7 +512,7 @@ TEST(when_it_is_full_the_next_one_waits)
 	close(fds[2]);
 	turns(&b);
 	CHECK_INT(b.requests, 5);
-	CHECK_INT(b.server.listener.events, EPOLLIN);
+	CHECK_INT(b.server.listeners[SERVER_UNIX].events, EPOLLIN);
 	close(fds[3]);
 	close(fds[4]);
 	close_bench(&b);
@@ -496,12 +535,12 @@ TEST(without_descriptors_it_waits)
 	turns(&b);
 	setrlimit(RLIMIT_NOFILE, &old);
 	CHECK_INT(b.server.count, 0);
-	CHECK_INT(b.server.listener.events, EPOLLPRI);
+	CHECK_INT(b.server.listeners[SERVER_UNIX].events, EPOLLPRI);
 	CHECK_INT(b.loop.timer_count, 1);
 	loop_timer_set(&b.loop, &b.server.accept_timer, 0);	/* as if its time had come */
 	turns(&b);
 	CHECK_INT(b.server.count, 1);
-	CHECK_INT(b.server.listener.events, EPOLLIN);
+	CHECK_INT(b.server.listeners[SERVER_UNIX].events, EPOLLIN);
 	close(fd);
 	close_bench(&b);
 }
@@ -674,4 +713,124 @@ TEST(it_ends_in_the_middle_of_everything)
 	CHECK_INT(b.gone, 0);
 	for (int i = 0; i < 4; i++)
 		close(fds[i]);
+}
+
+/* ---- TCP ------------------------------------------------------------------------------- */
+
+static uint16_t open_tcp(struct bench *b)
+{
+	struct sockaddr_in self = { 0 };
+	socklen_t n = sizeof(self);
+
+	open_bench(b);
+	if (server_listen_tcp(&b->server, "127.0.0.1:0", NULL) < 0 ||
+	    getsockname(b->server.listeners[SERVER_TCP].fd, (struct sockaddr *)&self, &n) < 0)
+		abort();
+	return ntohs(self.sin_port);
+}
+
+static int tcp_client(struct bench *b, uint16_t port, const char *text)
+{
+	int fd = sock_connect_tcp(0x7f000001, port, NULL);
+
+	if (fd < 0)
+		abort();
+	turns(b);
+	say(b, fd, text);
+	return fd;
+}
+
+TEST(it_listens_at_a_port_and_at_its_socket)
+{
+	struct bench b;
+	uint16_t port = open_tcp(&b);
+	int tcp = tcp_client(&b, port, GET("/1")), unix_one;
+
+	reply(&b, b.id, "one", 0);
+	unix_one = client(&b, GET("/2"));
+	reply(&b, b.id, "two", 0);
+	CHECK_INT(count(hear(&b, tcp, NULL), "one"), 1);
+	CHECK_INT(count(hear(&b, unix_one, NULL), "two"), 1);
+	close(tcp);
+	close(unix_one);
+	turns(&b);
+	CHECK_INT(b.server.count, 0);
+	close_bench(&b);
+}
+
+TEST(a_port_that_is_taken_or_none_is_told)
+{
+	struct errmsg msg = { { 0 } };
+	char address[32];
+	struct bench b, second;
+
+	open_bench(&second);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", open_tcp(&b));
+	CHECK_INT(server_listen_tcp(&second.server, address, &msg), ERR_IN_USE);
+	CHECK(strstr(msg.text, address) != NULL);
+	CHECK_INT(server_listen_tcp(&second.server, "127.0.0.1", &msg), ERR_INVALID);
+	CHECK_INT(server_listen_tcp(&second.server, "x:1", &msg), ERR_INVALID);
+	close_bench(&second);
+	close_bench(&b);
+}
+
+/* On TCP a closed client and a half-closed one look the same until the time is over. */
+TEST(a_half_closed_tcp_client_has_some_time_for_each_answer)
+{
+	struct bench b;
+	uint16_t port = open_tcp(&b);
+	int fd = tcp_client(&b, port, GET("/1") GET("/2")), end;
+
+	shutdown(fd, SHUT_WR);
+	turns(&b);
+	CHECK_INT(b.loop.timer_count, 1);
+	CHECK(b.loop.heap[0]->deadline_ms <= loop_now_ms(&b.loop) + SERVER_HALF_MS);
+	reply(&b, b.id, "one", 0);
+	turns(&b);
+	CHECK_STR(b.asked, "GET /1 ;GET /2 ;");
+	CHECK_INT(b.loop.timer_count, 1);
+	reply(&b, b.id, "two", 0);
+	CHECK_STR(strstr(hear(&b, fd, &end), "\r\n\r\n") + 4 + 3, "HTTP/1.1 200 OK\r\nApi: 1\r\n"
+		  "Content-Type: text/plain\r\nContent-Length: 3\r\n\r\ntwo");
+	CHECK_INT(end, 1);
+	CHECK_INT(b.gone, 0);
+	CHECK_INT(b.server.count, 0);
+	CHECK_INT(b.loop.timer_count, 0);
+	close(fd);
+	close_bench(&b);
+}
+
+TEST(a_tcp_client_that_waits_and_leaves_is_noticed)
+{
+	struct bench b;
+	uint16_t port = open_tcp(&b);
+	int fd;
+
+	b.server.half_ms = 0;
+	fd = tcp_client(&b, port, GET("/1"));
+	CHECK_INT(b.loop.timer_count, 0);
+	close(fd);
+	turns(&b);
+	CHECK_INT(b.gone, 1);
+	CHECK_INT(b.server.count, 0);
+	CHECK_INT(b.loop.timer_count, 0);
+	/* A reset says it at once. */
+	b.server.half_ms = SERVER_HALF_MS;
+	fd = tcp_client(&b, port, GET("/2"));
+	sock_reset_on_close(fd);
+	close(fd);
+	turns(&b);
+	CHECK_INT(b.gone, 2);
+	/* And so does a stream, as soon as it has something to say. */
+	fd = tcp_client(&b, port, GET("/3"));
+	reply(&b, b.id, "a", 1);
+	CHECK(*hear(&b, fd, NULL));
+	close(fd);
+	turns(&b);
+	CHECK_INT(b.gone, 2);
+	server_piece(&b.server, b.id, SLICE("b"), 1);
+	turns(&b);
+	CHECK_INT(b.gone, 3);
+	CHECK_INT(b.server.count, 0);
+	close_bench(&b);
 }
