@@ -1,14 +1,16 @@
 /* Contracts and layouts are in record.h. */
 #include "raft/record.h"
 #include <assert.h>
+#include <string.h>
 #include "base/bytes.h"
 #include "base/err.h"
+#include "private.h"
 
 enum {
-	HARD_LEN = 17,
 	SNAPSHOT_FIXED = 41,	/* before the configuration */
 	SNAPSHOT_TYPE = 3,
 	CONFIG_FIXED = 4,
+	MEMBER_FIXED = 10,	/* before the about */
 };
 
 /* Terms, indexes and record numbers of a log that lives: one more never overflows. */
@@ -25,45 +27,73 @@ static void put(struct buf *out, unsigned n, uint64_t value)
 	buf_add(out, bytes, n);
 }
 
-static int config_is_valid(const struct raft_config *c)
+int raft_config_is_valid(const struct raft_config *c)
 {
 	uint64_t before = 0;
+	int votes = 0;
 
-	if (c->count == 0 || c->count > RAFT_VOTERS_MAX)
+	if (c->count == 0 || c->count > RAFT_MEMBERS_MAX)
 		return 0;
 	for (uint32_t i = 0; i < c->count; i++) {
-		if (c->voters[i] <= before)
+		const struct raft_member *m = &c->members[i];
+
+		if (m->id <= before || (m->votes != 0 && m->votes != 1))
 			return 0;
-		before = c->voters[i];
+		if (!memchr(m->about, 0, sizeof(m->about)))
+			return 0;
+		before = m->id;
+		votes |= m->votes;
 	}
-	return 1;
+	return votes;
+}
+
+void raft_hard_put(uint8_t bytes[RAFT_HARD_LEN], struct raft_hard hard)
+{
+	assert(hard.term > 0);
+	bytes[0] = RAFT_RECORD_HARD;
+	bytes_put(bytes + 1, 8, hard.term);
+	bytes_put(bytes + 9, 8, hard.vote);
+}
+
+void raft_entry_put(uint8_t bytes[RAFT_ENTRY_HEADER], const struct raft_entry *e)
+{
+	assert(e->term > 0 && e->index > 0);
+	assert(e->data.len <= RAFT_DATA_MAX);
+	bytes[0] = RAFT_RECORD_ENTRY;
+	bytes[1] = (uint8_t)e->kind;
+	bytes_put(bytes + 2, 8, e->term);
+	bytes_put(bytes + 10, 8, e->index);
 }
 
 void raft_hard_build(struct buf *out, struct raft_hard hard)
 {
-	assert(hard.term > 0);
-	put(out, 1, RAFT_RECORD_HARD);
-	put(out, 8, hard.term);
-	put(out, 8, hard.vote);
+	uint8_t bytes[RAFT_HARD_LEN];
+
+	raft_hard_put(bytes, hard);
+	buf_add(out, bytes, sizeof(bytes));
 }
 
 void raft_entry_build(struct buf *out, const struct raft_entry *e)
 {
-	assert(e->term > 0 && e->index > 0);
-	assert(e->data.len <= RAFT_DATA_MAX);
-	put(out, 1, RAFT_RECORD_ENTRY);
-	put(out, 1, e->kind);
-	put(out, 8, e->term);
-	put(out, 8, e->index);
+	uint8_t bytes[RAFT_ENTRY_HEADER];
+
+	raft_entry_put(bytes, e);
+	buf_add(out, bytes, sizeof(bytes));
 	buf_add_slice(out, e->data);
 }
 
 void raft_config_build(struct buf *out, const struct raft_config *c)
 {
-	assert(config_is_valid(c));
+	assert(raft_config_is_valid(c));
 	put(out, 4, c->count);
-	for (uint32_t i = 0; i < c->count; i++)
-		put(out, 8, c->voters[i]);
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct raft_member *m = &c->members[i];
+
+		put(out, 8, m->id);
+		put(out, 1, (uint64_t)m->votes);
+		put(out, 1, strlen(m->about));
+		buf_add_str(out, m->about);
+	}
 }
 
 void raft_snapshot_build(struct buf *out, const struct raft_snapshot *s)
@@ -109,7 +139,7 @@ int raft_record_parse(struct slice bytes, struct raft_record *r)
 		if (entry_parse(bytes.data, bytes.len, &record.entry) < 0)
 			return ERR_CORRUPT;
 		record.type = RAFT_RECORD_ENTRY;
-	} else if (bytes.data[0] == RAFT_RECORD_HARD && bytes.len == HARD_LEN) {
+	} else if (bytes.data[0] == RAFT_RECORD_HARD && bytes.len == RAFT_HARD_LEN) {
 		record.type = RAFT_RECORD_HARD;
 		record.hard.term = bytes_get_u64(bytes.data + 1);
 		record.hard.vote = bytes_get_u64(bytes.data + 9);
@@ -122,32 +152,51 @@ int raft_record_parse(struct slice bytes, struct raft_record *r)
 	return 0;
 }
 
-/* A configuration at the front of bytes: its length, or ERR_CORRUPT. */
-static int config_take(struct slice bytes, struct raft_config *config)
+/* The member at p[0..len): its length, or ERR_CORRUPT. */
+static int member_take(const char *p, size_t len, struct raft_member *m)
+{
+	size_t about;
+
+	if (len < MEMBER_FIXED || (uint8_t)p[8] > 1)
+		return ERR_CORRUPT;
+	about = (uint8_t)p[9];
+	if (about >= RAFT_ABOUT_MAX || len < MEMBER_FIXED + about)
+		return ERR_CORRUPT;
+	if (about > 0 && memchr(p + MEMBER_FIXED, 0, about))
+		return ERR_CORRUPT;
+	m->id = bytes_get_u64(p);
+	m->votes = p[8];
+	memcpy(m->about, p + MEMBER_FIXED, about);
+	return (int)(MEMBER_FIXED + about);
+}
+
+int raft_config_take(struct slice bytes, struct raft_config *config)
 {
 	struct raft_config c = { 0 };
-	size_t len;
+	size_t at = CONFIG_FIXED;
 
 	if (bytes.len < CONFIG_FIXED)
 		return ERR_CORRUPT;
 	c.count = bytes_get_u32(bytes.data);
-	if (c.count == 0 || c.count > RAFT_VOTERS_MAX)
+	if (c.count == 0 || c.count > RAFT_MEMBERS_MAX)
 		return ERR_CORRUPT;
-	len = CONFIG_FIXED + (size_t)c.count * 8;
-	if (bytes.len < len)
-		return ERR_CORRUPT;
-	for (uint32_t i = 0; i < c.count; i++)
-		c.voters[i] = bytes_get_u64(bytes.data + CONFIG_FIXED + (size_t)i * 8);
-	if (!config_is_valid(&c))
+	for (uint32_t i = 0; i < c.count; i++) {
+		int len = member_take(bytes.data + at, bytes.len - at, &c.members[i]);
+
+		if (len < 0)
+			return ERR_CORRUPT;
+		at += (size_t)len;
+	}
+	if (!raft_config_is_valid(&c))
 		return ERR_CORRUPT;
 	*config = c;
-	return (int)len;
+	return (int)at;
 }
 
 int raft_config_parse(struct slice bytes, struct raft_config *c)
 {
 	struct raft_config config;
-	int len = config_take(bytes, &config);
+	int len = raft_config_take(bytes, &config);
 
 	if (len < 0 || (size_t)len != bytes.len)
 		return ERR_CORRUPT;
@@ -170,7 +219,7 @@ int raft_snapshot_parse(struct slice *bytes, struct raft_snapshot *s)
 	snapshot.hard.vote = bytes_get_u64(p + 25);
 	snapshot.wal_keep = bytes_get_u64(p + 33);
 	rest = (struct slice){ p + SNAPSHOT_FIXED, bytes->len - SNAPSHOT_FIXED };
-	len = config_take(rest, &snapshot.config);
+	len = raft_config_take(rest, &snapshot.config);
 	if (len < 0 || !is_number(snapshot.index) || !is_number(snapshot.term))
 		return ERR_CORRUPT;
 	if (!is_number(snapshot.hard.term) || !is_number(snapshot.wal_keep))

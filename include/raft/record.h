@@ -7,7 +7,8 @@
  *	entry		2, kind u8, term u64, index u64, data (the rest)
  *	snapshot	3, index u64, term u64, hard term u64, hard vote u64, wal_keep u64,
  *			configuration; the state follows it
- *	configuration	count u32, count times id u64, ascending
+ *	configuration	count u32, count times (id u64, votes u8, length of about u8, about),
+ *			ids ascending
  */
 #ifndef SB_RAFT_RECORD_H
 #define SB_RAFT_RECORD_H
@@ -16,7 +17,9 @@
 #include "base/slice.h"
 
 enum {
-	RAFT_VOTERS_MAX = 15,		/* swarms of 3, 5 or 7; more only slow each write down */
+	/* Swarms of 3, 5 or 7 managers; more only slow each write down. */
+	RAFT_MEMBERS_MAX = 16,
+	RAFT_ABOUT_MAX = 96,		/* a node id, an address and a zero */
 	/* A secret of 500 KB (Docker's limit) is 667 KB in base64; a batch of 1,000 task
 	 * updates of 1 KB fits as well. */
 	RAFT_DATA_MAX = 2 << 20,
@@ -30,10 +33,17 @@ struct raft_hard {
 	uint64_t vote;
 };
 
-/* Who votes: ids, not 0, ascending. */
+/* One manager. One that does not vote is a learner: it only gets the log (thesis 4.2.1). */
+struct raft_member {
+	uint64_t id;			/* not 0 */
+	int votes;
+	char about[RAFT_ABOUT_MAX];	/* the caller's text: who it is and where it is reached */
+};
+
+/* Ids ascending; at least one votes. */
 struct raft_config {
 	uint32_t count;
-	uint64_t voters[RAFT_VOTERS_MAX];
+	struct raft_member members[RAFT_MEMBERS_MAX];
 };
 
 enum raft_kind {

@@ -9,7 +9,8 @@ static const struct raft_entry entry = { .index = 0x0102, .term = 3, .kind = RAF
 					 .data = { "hi", 2 } };
 static const struct raft_snapshot snapshot = {
 	.index = 9, .term = 2, .hard = { 4, 1 }, .wal_keep = 11,
-	.config = { .count = 2, .voters = { 1, 0x50 } },
+	.config = { .count = 2, .members = {
+		{ .id = 1, .votes = 1, .about = "ab" }, { .id = 0x50 } } },
 };
 
 TEST(records_have_these_bytes)
@@ -26,9 +27,10 @@ TEST(records_have_these_bytes)
 	CHECK(memcmp(b.data, "\2\2\3\0\0\0\0\0\0\0\2\1\0\0\0\0\0\0hi", 20) == 0);
 	buf_reset(&b);
 	raft_snapshot_build(&b, &snapshot);
-	CHECK_INT(b.len, 61);
+	CHECK_INT(b.len, 67);
 	CHECK(memcmp(b.data, "\3\11\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0"
-		     "\13\0\0\0\0\0\0\0\2\0\0\0\1\0\0\0\0\0\0\0\x50\0\0\0\0\0\0\0", 61) == 0);
+		     "\13\0\0\0\0\0\0\0\2\0\0\0\1\0\0\0\0\0\0\0\1\2ab"
+		     "\x50\0\0\0\0\0\0\0\0\0", 67) == 0);
 	buf_done(&b);
 }
 
@@ -124,6 +126,13 @@ static void refuse_changed(size_t at, char value)
 	buf_done(&b);
 }
 
+static void config_refused(struct slice bytes)
+{
+	struct raft_config c;
+
+	CHECK_INT(raft_config_parse(bytes, &c), ERR_CORRUPT);
+}
+
 TEST(impossible_values_are_refused)
 {
 	struct raft_config c;
@@ -138,10 +147,15 @@ TEST(impossible_values_are_refused)
 	refuse_changed(9, (char)0x80);	/* more terms than there can be */
 	refuse_changed(17, (char)0x80);
 	CHECK_INT(raft_config_parse(SLICE("\0\0\0\0"), &c), ERR_CORRUPT);
-	CHECK_INT(raft_config_parse(SLICE("\1\0\0\0\0\0\0\0\0\0\0\0"), &c), ERR_CORRUPT);
-	CHECK_INT(raft_config_parse(SLICE("\2\0\0\0\5\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0"), &c),
-		  ERR_CORRUPT);
-	CHECK_INT(raft_config_parse(SLICE("\377\377\377\377\1\0\0\0\0\0\0\0"), &c), ERR_CORRUPT);
+	config_refused(SLICE("\1\0\0\0\0\0\0\0\0\0\0\0\1\0"));	/* id 0 */
+	config_refused(SLICE("\1\0\0\0\7\0\0\0\0\0\0\0\0\0"));	/* nobody votes */
+	config_refused(SLICE("\1\0\0\0\7\0\0\0\0\0\0\0\2\0"));	/* votes twice */
+	config_refused(SLICE("\1\0\0\0\7\0\0\0\0\0\0\0\1\1"));	/* no about */
+	config_refused(SLICE("\1\0\0\0\7\0\0\0\0\0\0\0\1\2a\0"));	/* a zero in it */
+	config_refused(SLICE("\2\0\0\0\5\0\0\0\0\0\0\0\1\0\5\0\0\0\0\0\0\0\1\0"));
+	config_refused(SLICE("\377\377\377\377\1\0\0\0\0\0\0\0\1\0"));
+	CHECK_INT(raft_config_parse(SLICE("\1\0\0\0\7\0\0\0\0\0\0\0\1\1a"), &c), 0);
+	CHECK_STR(c.members[0].about, "a");
 }
 
 TEST(data_has_a_maximum)
