@@ -6,6 +6,27 @@
 #include <string.h>
 #include "base/mem.h"
 
+size_t event_bytes(const struct event *ev)
+{
+	return ev->method.len + ev->target.len + ev->body.len + ev->text.len;
+}
+
+void event_copy(struct event *copy, const struct event *ev, void *to)
+{
+	char *at = to;
+	struct slice *const slices[] = { &copy->method, &copy->target, &copy->body, &copy->text };
+
+	*copy = *ev;
+	for (size_t i = 0; i < sizeof(slices) / sizeof(slices[0]); i++) {
+		struct slice *s = slices[i];
+
+		if (s->len)
+			memcpy(at, s->data, s->len);
+		s->data = at;
+		at += s->len;
+	}
+}
+
 void effects_init(struct effects *e)
 {
 	*e = (struct effects){ 0 };

@@ -7,6 +7,7 @@
 #define SB_BASE_SLICE_H
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct slice {
 	const char *data;
@@ -18,15 +19,45 @@ struct slice {
 /* The slice of a string literal. */
 #define SLICE(literal) ((struct slice){ (literal), sizeof(literal) - 1 })
 
+/* Of one length: are they equal? With ASCII letters of either case taken for equal? */
+int slice_same(const char *a, const char *b, size_t n);
+int slice_same_nocase(const char *a, const char *b, size_t n);
+
+/* Inline, as most texts that something is compared with are literals of another length. */
+
 /* text may be NULL: the empty slice. */
-struct slice slice_of(const char *text);
-int slice_equal(struct slice a, struct slice b);
-int slice_is(struct slice s, const char *text);
+static inline struct slice slice_of(const char *text)
+{
+	return (struct slice){ text, text ? strlen(text) : 0 };
+}
+
+static inline int slice_equal(struct slice a, struct slice b)
+{
+	return a.len == b.len && slice_same(a.data, b.data, a.len);
+}
+
+static inline int slice_is(struct slice s, const char *text)
+{
+	return slice_equal(s, slice_of(text));
+}
+
 /* ASCII letters of either case are equal. */
-int slice_is_nocase(struct slice s, const char *text);
+static inline int slice_is_nocase(struct slice s, const char *text)
+{
+	struct slice b = slice_of(text);
+
+	return s.len == b.len && slice_same_nocase(s.data, b.data, s.len);
+}
+
+static inline int slice_has_prefix(struct slice s, const char *prefix)
+{
+	struct slice b = slice_of(prefix);
+
+	return s.len >= b.len && slice_same(s.data, b.data, b.len);
+}
+
 /* memcmp order, shorter first on a tie: < 0, 0, > 0. */
 int slice_compare(struct slice a, struct slice b);
-int slice_has_prefix(struct slice s, const char *prefix);
 /* Index of the first c, or s.len. */
 size_t slice_find(struct slice s, char c);
 /* Without leading and trailing blanks (space, tab, CR, LF). */

@@ -16,11 +16,20 @@ enum event_kind {
 	EVENT_START,		/* once, after recovery: -; a worker: text = node id */
 	EVENT_TIMER,		/* -: the deadline set with EFFECT_TIMER has passed */
 	EVENT_STOP,		/* -: end in good order, then EFFECT_EXIT */
+	EVENT_FLUSH,		/* -: after EFFECT_FLUSH, at the end of the loop's turn */
 	/* manager: log */
 	EVENT_WAL_DONE,		/* id = last durable record number */
 	EVENT_WAL_FAILED,	/* text = why; nothing after the last WAL_DONE is durable */
-	EVENT_SNAPSHOT_SAVED,	/* id = as in the effect */
+	EVENT_SNAPSHOT_SAVED,	/* id = as in the effect; offset = its length in bytes */
 	EVENT_SNAPSHOT_FAILED,	/* id = as in the effect; text = why: the log is kept */
+	EVENT_SNAPSHOT_PIECE,	/* id, index, offset = as in EFFECT_SNAPSHOT_READ; body; more = 1:
+				 * not the last. status < 0: it cannot be read */
+	EVENT_SNAPSHOT_STORED,	/* id, index, more = as in EFFECT_SNAPSHOT_STORE; of the last piece
+				 * all is durable. status < 0: text = why */
+	/* manager: other managers. id = raft id of the other end */
+	EVENT_PEER_UP,		/* id: there is a connection */
+	EVENT_PEER_DOWN,	/* id: it is closed, or nobody listens there */
+	EVENT_PEER_MESSAGE,	/* id, body */
 	/* manager: HTTP API */
 	EVENT_REQUEST,		/* id = request; method, target, body; text = content type */
 	EVENT_REQUEST_GONE,	/* id = request whose client left before the end */
@@ -41,12 +50,19 @@ struct event {
 	uint64_t now_ms;	/* monotonic */
 	int64_t wall_ns;	/* Unix time; only for stamps that people read */
 	uint64_t id;
+	uint64_t index, offset;
 	int status;
+	int more;
 	struct slice method;	/* these four: borrowed for the step */
 	struct slice target;
 	struct slice body;
 	struct slice text;
 };
+
+/* For one that waits: how many bytes it borrows, and a copy of it with them in to, which has room
+ * for so many. */
+size_t event_bytes(const struct event *ev);
+void event_copy(struct event *copy, const struct event *ev, void *to);
 
 enum effect_kind {
 	EFFECT_TIMER,		/* deadline_ms: one per step machine, replaces the last; 0 = none */
@@ -54,12 +70,30 @@ enum effect_kind {
 	EFFECT_EXIT,		/* status: the process ends when all before is done */
 	/* manager */
 	EFFECT_WAL_APPEND,	/* id = record number (last + 1), body = record */
-	EFFECT_SNAPSHOT_SAVE,	/* id = index it covers, body, wal_keep = first WAL record still
-				 * needed beside it: those below may go once it is saved */
-	EFFECT_REPLY,		/* id = request, status, text = content type, body; more = 1: chunks
-				 * follow (EFFECT_REPLY_CHUNK), the last of them with more = 0 */
+	EFFECT_SNAPSHOT_SAVE,	/* id = index it covers, wal_keep = first WAL record still needed
+				 * beside it: those below may go once it is saved. The driver takes
+				 * its bytes from manager_snapshot before the next step (or from
+				 * a copy of the process) */
+	EFFECT_SNAPSHOT_READ,	/* id = for whom, index = of our own snapshot, offset: a piece of
+				 * its state, answered by EVENT_SNAPSHOT_PIECE */
+	EFFECT_SNAPSHOT_STORE,	/* id = index it covers, offset, body, more: the next piece of one
+				 * that comes from the leader; index: for the event. offset 0
+				 * begins a new file; the last piece (more = 0) makes it ours,
+				 * wal_keep as above */
+	EFFECT_REPLY,		/* id = request, status, text = content type, body; target = more
+				 * header lines, each "Name: value\r\n"; more = 1: chunks follow
+				 * (EFFECT_REPLY_CHUNK), the last of them with more = 0 */
 	EFFECT_REPLY_CHUNK,	/* id = request, body, more */
 	EFFECT_SESSION_SEND,	/* id = session, body = JSON text (manager and worker) */
+	EFFECT_SESSION_DROP,	/* id = session: end it; the agent comes again with a new one */
+	EFFECT_FLUSH,		/* EVENT_FLUSH is wanted at the end of this turn of the loop */
+	EFFECT_PEERS,		/* body = the other managers to be connected with, replaces the
+				 * last: lines "RAFT-ID ADDRESS:PORT"; id = how many managers there
+				 * are with us, 0: the log does not tell yet */
+	EFFECT_PEER_DIAL,	/* target = ADDRESS:PORT: connect with whoever is there */
+	EFFECT_PEER_SEND,	/* id = raft id, body; dropped when there is no connection */
+	EFFECT_RESTART,		/* the disk failed: when it can be written again, EVENT_STOP-like
+				 * end and a new start from what is on it; text = why */
 	/* worker */
 	EFFECT_ENGINE_CALL,	/* id = call, method, target, body (JSON or empty), timeout_ms;
 				 * more = 1: deliver the body in pieces as it comes */
@@ -73,6 +107,7 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 struct effect {
 	enum effect_kind kind;
 	uint64_t id;
+	uint64_t index, offset;
 	uint64_t wal_keep;
 	uint64_t deadline_ms;
 	uint64_t timeout_ms;

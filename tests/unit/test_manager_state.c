@@ -108,6 +108,14 @@ TEST(ids_and_names_are_given_once)
 	state_done(&s);
 }
 
+/* A payload as the entry of a request without a name. */
+static struct slice wrapped(struct arena *a, const char *payload)
+{
+	struct entry e = { .type = ENTRY_TXN, .payload = slice_of(payload) };
+
+	return entry_build(a, &e);
+}
+
 TEST(an_entry_that_does_not_parse_has_no_effect)
 {
 	static const char *const bad[] = {
@@ -119,14 +127,19 @@ TEST(an_entry_that_does_not_parse_has_no_effect)
 	};
 	struct seen seen = { "" };
 	struct errmsg msg;
+	struct arena a;
 	struct state s;
 
+	arena_init(&a);
 	state_init(&s);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		CHECK_INT(state_apply(&s, i + 1, slice_of(bad[i]), note, &seen, &msg),
+		CHECK_INT(state_apply(&s, i + 1, wrapped(&a, bad[i]), note, &seen, &msg),
 			  ERR_INVALID);
 	CHECK_STR(seen.text, "");
 	CHECK_INT(s.applied, sizeof(bad) / sizeof(bad[0]));
+	CHECK_INT(state_apply(&s, 99, slice_of("{\"Time\":1,\"Changes\":[]}"), note, &seen, &msg),
+		  ERR_INVALID);
+	arena_done(&a);
 	state_done(&s);
 }
 
@@ -190,36 +203,199 @@ TEST(things_are_looked_up_by_id_name_and_prefix)
 	state_done(&s);
 }
 
+static struct request_id request(uint8_t n)
+{
+	return (struct request_id){ { 1, n } };
+}
+
+TEST(a_request_is_carried_out_once_and_answered_alike)
+{
+	struct outcome answer = { 201, SLICE("{\"ID\":\"a1\"}") };
+	const struct outcome *known;
+	struct seen seen;
+	struct state s;
+	struct txn t;
+
+	state_init(&s);
+	CHECK(!state_recent(&s, request(1)));
+	txn_init(&t, 1);
+	put_service(&t, "a1", "web", 0);
+	CHECK_INT(txn_reply(&t, request(1), &answer), 0);
+	CHECK_INT(apply(&s, 1, &t, &seen), 0);
+	CHECK_INT(s.repeated, 0);
+	CHECK_INT(s.outcome.status, 201);
+
+	/* The same again, made by another leader and worded otherwise. */
+	txn_init(&t, 2);
+	put_service(&t, "b2", "web2", 0);
+	answer.status = 500;
+	CHECK_INT(txn_reply(&t, request(1), &answer), 0);
+	CHECK_INT(apply(&s, 2, &t, &seen), 0);
+	CHECK_STR(seen.text, "");
+	CHECK(!state_service(&s, "b2"));
+	CHECK_INT(s.repeated, 1);
+	CHECK_INT(s.outcome.status, 201);
+	CHECK(slice_is(s.outcome.body, "{\"ID\":\"a1\"}"));
+	known = state_recent(&s, request(1));
+	CHECK(known && known->status == 201 && slice_is(known->body, "{\"ID\":\"a1\"}"));
+
+	/* Without a name nothing is a repetition. */
+	for (uint64_t i = 3; i < 5; i++) {
+		txn_init(&t, 2);
+		put_service(&t, i == 3 ? "c3" : "d4", i == 3 ? "x" : "y", 0);
+		CHECK_INT(apply(&s, i, &t, &seen), 0);
+		CHECK_INT(s.repeated, 0);
+	}
+	CHECK(!state_recent(&s, (struct request_id){ { 0 } }));
+	CHECK_INT(s.recent.count, 1);
+	state_done(&s);
+}
+
+TEST(a_refused_request_may_be_tried_again)
+{
+	struct outcome answer = { 200, { NULL, 0 } };
+	struct seen seen;
+	struct state s;
+	struct txn t;
+
+	state_init(&s);
+	txn_init(&t, 1);
+	txn_remove(&t, OBJECT_SERVICE, "a1", 1);
+	CHECK_INT(txn_reply(&t, request(1), &answer), 0);
+	CHECK_INT(apply(&s, 1, &t, &seen), ERR_STALE);
+	CHECK(!state_recent(&s, request(1)));
+	txn_init(&t, 1);
+	put_service(&t, "a1", "web", 0);
+	CHECK_INT(txn_reply(&t, request(1), &answer), 0);
+	CHECK_INT(apply(&s, 2, &t, &seen), 0);
+	CHECK(state_service(&s, "a1") && state_recent(&s, request(1)));
+	state_done(&s);
+}
+
+TEST(an_answer_has_a_longest_length)
+{
+	static char text[ENTRY_BODY_MAX + 1];
+	struct outcome answer = { 200, { text, ENTRY_BODY_MAX } };
+	struct slice entry;
+	struct txn t;
+
+	txn_init(&t, 1);
+	CHECK_INT(txn_reply(&t, request(1), &answer), 0);
+	answer.body.len++;
+	CHECK_INT(txn_reply(&t, request(1), &answer), ERR_LIMIT);
+	CHECK_INT(txn_finish(&t, &entry), 0);
+	txn_done(&t);
+}
+
+/* A state with something of every part. */
+static void fill(struct state *s)
+{
+	struct outcome answer = { 201, SLICE("{}") };
+	struct seen seen;
+	struct txn t;
+
+	txn_init(&t, 99);
+	put_service(&t, "a1", "web", 0);
+	put_task(&t, "t1", "a1", "n1");
+	CHECK_INT(txn_reply(&t, request(1), &answer), 0);
+	CHECK_INT(apply(s, 7, &t, &seen), 0);
+	txn_init(&t, 99);
+	put_task(&t, "t2", "a1", "n1");
+	answer.body.len = 0;
+	CHECK_INT(txn_reply(&t, request(2), &answer), 0);
+	CHECK_INT(apply(s, 8, &t, &seen), 0);
+}
+
+static void save(const struct state *s, struct buf *out)
+{
+	struct sink sink = sink_to_buf(out);
+
+	CHECK_INT(state_save(s, &sink), 0);
+}
+
 TEST(a_saved_state_loads_as_it_was)
 {
 	struct errmsg msg = { { 0 } };
 	struct state s, other;
 	struct buf a, b;
-	struct seen seen;
-	struct txn t;
 
 	state_init(&s);
 	state_init(&other);
 	buf_init(&a, 1 << 20);
 	buf_init(&b, 1 << 20);
-	txn_init(&t, 99);
-	put_service(&t, "a1", "web", 0);
-	put_task(&t, "t1", "a1", "n1");
-	CHECK_INT(apply(&s, 7, &t, &seen), 0);
-	state_save(&s, &a);
+	fill(&s);
+	save(&s, &a);
 	CHECK_INT(state_load(&other, buf_slice(&a), &msg), 0);
-	CHECK_INT(other.applied, 7);
-	state_save(&other, &b);
-	CHECK_STR(buf_str(&b), buf_str(&a));
+	CHECK_INT(other.applied, 8);
+	CHECK(state_recent(&other, request(1)) && state_recent(&other, request(2)));
+	save(&other, &b);
+	CHECK(slice_equal(buf_slice(&b), buf_slice(&a)));
 	state_done(&other);
-	/* A line less is noticed, and so is a cut one. */
-	for (size_t n = 1; n < a.len - 1; n += 13) {
+	/* Less is noticed wherever it ends, and so is more. */
+	for (size_t n = 0; n < a.len; n++) {
 		state_init(&other);
-		CHECK_INT(state_load(&other, (struct slice){ a.data, n }, &msg) < 0, 1);
+		CHECK(state_load(&other, (struct slice){ unit_guard(a.data, n), n }, &msg) < 0);
+		state_done(&other);
+	}
+	buf_add_char(&a, 'x');
+	state_init(&other);
+	CHECK_INT(state_load(&other, buf_slice(&a), &msg), ERR_CORRUPT);
+	state_done(&other);
+	buf_done(&a);
+	buf_done(&b);
+	state_done(&s);
+}
+
+TEST(a_saved_state_loads_from_pieces_cut_anywhere)
+{
+	struct errmsg msg = { { 0 } };
+	struct state s, other;
+	struct buf a, b;
+
+	state_init(&s);
+	buf_init(&a, 1 << 20);
+	buf_init(&b, 1 << 20);
+	fill(&s);
+	save(&s, &a);
+	/* Two pieces cut at i; or, behind the end, pieces of 1, 2, 3 ... bytes. */
+	for (size_t i = 1; i < a.len + 40; i++) {
+		size_t size = i < a.len ? i : i - a.len + 1;
+		struct state_loader l;
+
+		state_init(&other);
+		state_load_begin(&l, &other);
+		for (size_t at = 0, n; at < a.len; at += n) {
+			n = a.len - at < size || (i < a.len && at) ? a.len - at : size;
+			CHECK_INT(state_load_feed(&l, (struct slice){ a.data + at, n }, &msg), 0);
+		}
+		CHECK_INT(state_load_end(&l, &msg), 0);
+		buf_reset(&b);
+		save(&other, &b);
+		CHECK(slice_equal(buf_slice(&b), buf_slice(&a)));
 		state_done(&other);
 	}
 	buf_done(&a);
 	buf_done(&b);
+	state_done(&s);
+}
+
+static int put_never(void *context, struct slice piece)
+{
+	(void)piece;
+	++*(int *)context;
+	return ERR_IO;
+}
+
+TEST(a_sink_that_fails_stops_the_writer)
+{
+	int calls = 0;
+	struct sink sink = { put_never, &calls };
+	struct state s;
+
+	state_init(&s);
+	fill(&s);
+	CHECK_INT(state_save(&s, &sink), ERR_IO);
+	CHECK_INT(calls, 1);
 	state_done(&s);
 }
 

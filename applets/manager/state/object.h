@@ -23,4 +23,7 @@ struct object *state_install(struct state *s, struct object *o);
 struct object *state_take(struct state *s, enum object_kind kind, const char *id);
 /* The id that holds this object's name, or NULL: it has none, or it is free. */
 const char *state_name_holder(const struct state *s, const struct object *o);
+/* Applies the payload of an ENTRY_TXN, with the results of state_apply. */
+int txn_apply(struct state *s, uint64_t index, struct slice payload, state_watch *watch,
+	      void *context, struct errmsg *msg);
 #endif

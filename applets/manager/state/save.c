@@ -1,11 +1,36 @@
 /*
- * The state as text: one line per object, {"Kind":"task","Object":{...}}, after a first line
- * {"Format":1,"Applied":n,"Objects":m}. Contracts are in state.h.
+ * The state as bytes. Contracts are in state.h; load.c reads them. First lines of JSON:
+ *
+ *	{"Format":2,"Applied":n,"Objects":m,"Pairs":p,"Graves":g,"Recent":r,"Forgotten":index}
+ *	{"Kind":"task","Object":{...}}			m of these
+ *
+ * then, little endian and without anything between them:
+ *
+ *	length of key u16, length of value u32, create u64, modify u64, flags u64, key, value
+ *							p of these, in order of keys
+ *	length of key u16, index u64, key		g of these, in order of keys
+ *	request id 16 bytes, status u16, length u16, body		r of these, oldest first
  */
-#include "applets/manager/state/object.h"
 #include <assert.h>
+#include "applets/manager/state/object.h"
+#include "applets/manager/state/saved.h"
+#include "base/bytes.h"
 
-enum { SAVE_FORMAT = 1 };
+struct writer {
+	struct sink *sink;
+	struct buf out;		/* what waits to be a piece */
+	int err;
+};
+
+/* Gives a piece away when it is large enough, or the last one. */
+static void give(struct writer *w, size_t enough)
+{
+	assert(!w->out.failed);
+	if (w->err == 0 && w->out.len >= enough && w->out.len > 0)
+		w->err = w->sink->put(w->sink->context, buf_slice(&w->out));
+	if (w->err || w->out.len >= enough)
+		buf_reset(&w->out);
+}
 
 static void save_object(struct buf *out, enum object_kind kind, const void *object)
 {
@@ -20,7 +45,81 @@ static void save_object(struct buf *out, enum object_kind kind, const void *obje
 	buf_add_char(out, '\n');
 }
 
-void state_save(const struct state *s, struct buf *out)
+static void save_objects(struct writer *w, const struct state *s)
+{
+	for (int k = 0; k < OBJECT_KINDS; k++) {
+		enum object_kind kind = (enum object_kind)k;
+
+		for (struct map_entry *e = state_first(s, kind); e && !w->err; e = map_next(e)) {
+			save_object(&w->out, kind, state_entry(e));
+			give(w, SINK_PIECE);
+		}
+	}
+}
+
+/* A long value goes as its own piece, not through the buffer. */
+static void save_value(struct writer *w, struct slice value)
+{
+	if (value.len < SINK_PIECE) {
+		buf_add_slice(&w->out, value);
+		give(w, SINK_PIECE);
+		return;
+	}
+	give(w, 0);
+	if (w->err == 0)
+		w->err = w->sink->put(w->sink->context, value);
+}
+
+static void save_pairs(struct writer *w, const struct pairs *m)
+{
+	const struct pair *p = pairs_from(m, (struct slice){ NULL, 0 });
+
+	for (; p && !w->err; p = pair_next(p)) {
+		char head[SAVED_PAIR];
+
+		bytes_put(head, 2, pair_key(p).len);
+		bytes_put(head + 2, 4, pair_value(p).len);
+		bytes_put(head + 6, 8, p->create);
+		bytes_put(head + 14, 8, p->modify);
+		bytes_put(head + 22, 8, p->flags);
+		buf_add(&w->out, head, SAVED_PAIR);
+		buf_add_slice(&w->out, pair_key(p));
+		save_value(w, pair_value(p));
+	}
+}
+
+static void save_graves(struct writer *w, const struct pairs *m)
+{
+	const struct pair *p = pairs_from(m, (struct slice){ NULL, 0 });
+
+	for (; p && !w->err; p = pair_next(p)) {
+		char head[SAVED_GRAVE];
+
+		bytes_put(head, 2, pair_key(p).len);
+		bytes_put(head + 2, 8, p->modify);
+		buf_add(&w->out, head, SAVED_GRAVE);
+		buf_add_slice(&w->out, pair_key(p));
+		give(w, SINK_PIECE);
+	}
+}
+
+static void save_recent(struct writer *w, const struct recent *r)
+{
+	for (uint32_t i = 0; i < r->count && !w->err; i++) {
+		struct request_id id;
+		const struct outcome *o = recent_at(r, i, &id);
+		char head[SAVED_RECENT];
+
+		bytes_put(head + REQUEST_ID_LEN, 2, (uint64_t)o->status);
+		bytes_put(head + REQUEST_ID_LEN + 2, 2, o->body.len);
+		buf_add(&w->out, id.bytes, REQUEST_ID_LEN);
+		buf_add(&w->out, head + REQUEST_ID_LEN, SAVED_RECENT - REQUEST_ID_LEN);
+		buf_add_slice(&w->out, o->body);
+		give(w, SINK_PIECE);
+	}
+}
+
+static void save_head(struct buf *out, const struct state *s)
 {
 	struct json_writer w;
 	uint64_t count = 0;
@@ -29,78 +128,28 @@ void state_save(const struct state *s, struct buf *out)
 		count += s->objects[k].count;
 	json_begin(&w, out);
 	json_open_object(&w);
-	json_put_u64(&w, "Format", SAVE_FORMAT);
+	json_put_u64(&w, "Format", SAVED_FORMAT);
 	json_put_u64(&w, "Applied", s->applied);
 	json_put_u64(&w, "Objects", count);
+	json_put_u64(&w, "Pairs", s->kv.pairs.count);
+	json_put_u64(&w, "Graves", s->kv.graves.count);
+	json_put_u64(&w, "Recent", s->recent.count);
+	json_put_u64(&w, "Forgotten", s->kv.forgotten);
 	json_close_object(&w);
 	buf_add_char(out, '\n');
-	for (int k = 0; k < OBJECT_KINDS; k++) {
-		enum object_kind kind = (enum object_kind)k;
-
-		for (struct map_entry *e = state_first(s, kind); e; e = map_next(e))
-			save_object(out, kind, state_entry(e));
-	}
 }
 
-static int load_head(struct slice line, uint64_t *applied, uint64_t *count, struct errmsg *msg)
+int state_save(const struct state *s, struct sink *out)
 {
-	const struct json *root;
-	struct arena a;
-	uint64_t format;
-	int err;
+	struct writer w = { .sink = out };
 
-	arena_init(&a);
-	err = json_parse(&a, line, &root, msg);
-	if (err == 0 && (json_to_u64(json_get(root, "Format"), &format) < 0 ||
-			 format != SAVE_FORMAT))
-		err = errmsg_set(msg, ERR_INVALID, "a state of an unknown format");
-	if (err == 0 && (json_to_u64(json_get(root, "Applied"), applied) < 0 ||
-			 json_to_u64(json_get(root, "Objects"), count) < 0))
-		err = errmsg_set(msg, ERR_CORRUPT, "a state without its head");
-	arena_done(&a);
-	return err;
-}
-
-static int load_object(struct state *s, struct slice line, struct errmsg *msg)
-{
-	const struct json *root;
-	struct object *o = NULL;
-	struct arena a;
-	int err, kind;
-
-	arena_init(&a);
-	err = json_parse(&a, line, &root, msg);
-	if (err == 0) {
-		kind = object_kind_find(json_string(json_get(root, "Kind")));
-		if (kind < 0)
-			err = errmsg_set(msg, ERR_INVALID, "an object of an unknown kind");
-		else
-			o = object_parse((enum object_kind)kind, json_get(root, "Object"), &err,
-					 msg);
-	}
-	if (o && state_find(s, o->kind, object_meta(o)->id)) {
-		err = errmsg_set(msg, ERR_CORRUPT, "an object twice");
-		object_free(o);
-	} else if (o) {
-		(void)state_install(s, o);	/* it was not there: nothing comes out */
-	}
-	arena_done(&a);
-	return err;
-}
-
-int state_load(struct state *s, struct slice text, struct errmsg *msg)
-{
-	uint64_t count = 0, loaded = 0, applied = 0;
-	int err = load_head(slice_cut(&text, '\n'), &applied, &count, msg);
-
-	while (err == 0 && text.len) {
-		err = load_object(s, slice_cut(&text, '\n'), msg);
-		loaded++;
-	}
-	if (err == 0 && loaded != count)
-		err = errmsg_set(msg, ERR_CORRUPT, "a state with %llu of %llu objects",
-				 (unsigned long long)loaded, (unsigned long long)count);
-	if (err == 0)
-		s->applied = applied;
-	return err;
+	buf_init(&w.out, SINK_PIECE + SAVED_LINE_MAX);
+	save_head(&w.out, s);
+	save_objects(&w, s);
+	save_pairs(&w, &s->kv.pairs);
+	save_graves(&w, &s->kv.graves);
+	save_recent(&w, &s->recent);
+	give(&w, 0);
+	buf_done(&w.out);
+	return w.err;
 }

@@ -69,6 +69,8 @@ void state_init(struct state *s)
 		map_init(&s->objects[i]);
 		map_init(&s->names[i]);
 	}
+	kv_init(&s->kv);
+	recent_init(&s->recent);
 	map_init(&s->service_tasks);
 	map_init(&s->node_tasks);
 }
@@ -83,6 +85,8 @@ void state_done(struct state *s)
 	}
 	map_done(&s->service_tasks);
 	map_done(&s->node_tasks);
+	kv_done(&s->kv);
+	recent_done(&s->recent);
 	s->applied = 0;
 }
 
@@ -118,7 +122,7 @@ const char *state_name_holder(const struct state *s, const struct object *o)
 	return holder ? object_meta(holder)->id : NULL;
 }
 
-static struct slice pair_key(const char *owner, const char *id, char key[2 * ID_LEN + 2])
+static struct slice owner_key(const char *owner, const char *id, char key[2 * ID_LEN + 2])
 {
 	size_t n = strlen(owner), m = strlen(id);
 
@@ -136,7 +140,7 @@ static void index_task(struct map *m, const char *owner, struct object *o, int a
 
 	if (!owner || strlen(owner) > ID_LEN)
 		return;
-	key = pair_key(owner, object_meta(o)->id, text);
+	key = owner_key(owner, object_meta(o)->id, text);
 	if (add)
 		map_set(m, key, o);
 	else

@@ -1,14 +1,18 @@
 /* state.h - the replicated state: every object of the swarm, changed by log entries only. Pure.
  *
- * A log entry is a transaction: a list of objects to put and ids to remove, decided by the
- * leader, carried out whole or not at all by every manager alike. Objects are never changed
+ * A log entry (entry.h) is a command of the key-value store (kv.h) or a transaction: a list of
+ * objects to put and ids to remove, decided by the leader, carried out whole or not at all by
+ * every manager alike. Objects are never changed
  * in place: a put replaces one, and pointers into the old one end with it. So nobody keeps a
  * pointer across state_apply; keep ids.
  */
 #ifndef SB_APPLETS_MANAGER_STATE_H
 #define SB_APPLETS_MANAGER_STATE_H
+#include "applets/manager/state/kv.h"
+#include "applets/manager/state/recent.h"
 #include "base/id.h"
 #include "base/map.h"
+#include "base/sink.h"
 #include "base/step.h"
 #include "model/node.h"
 #include "model/task.h"
@@ -26,13 +30,30 @@ enum object_kind {
 extern const char *const object_kind_names[OBJECT_KINDS];
 const struct table *object_table(enum object_kind kind);
 
+/* The parts of a saved state, in this order. */
+enum state_part {
+	STATE_HEAD,
+	STATE_OBJECTS,
+	STATE_PAIRS,
+	STATE_GRAVES,
+	STATE_RECENT,
+	STATE_PARTS,
+};
+
 struct state {
 	struct map objects[OBJECT_KINDS];	/* read: id -> object, see state_find */
 	struct map names[OBJECT_KINDS];		/* private: lower-case name -> id */
 	struct map service_tasks;	/* private: "service id/task id" -> task object */
 	struct map node_tasks;		/* private: "node id/task id" -> task object */
+	struct kv kv;			/* read; note and note_context: set, see kv.h */
+	struct recent recent;		/* private: see state_recent */
 	uint64_t applied;		/* read: index of the last entry applied */
 	int64_t time_ns;		/* read: the newest stamp of an object in it, ever */
+	/* read, after a state_apply that returned 0: the answer to the entry's request, borrowed
+	 * from the state and the entry's bytes until the next state_apply; and whether it was
+	 * carried out before, so that this time nothing was done. */
+	struct outcome outcome;
+	int repeated;
 };
 
 void state_init(struct state *s);
@@ -77,13 +98,16 @@ const struct task *state_tasks_next(struct state_tasks *it);
 struct txn {
 	struct buf text;	/* private */
 	struct json_writer writer;	/* private */
+	struct arena arena;	/* private */
+	struct entry entry;	/* private */
 	struct map touched;	/* private: "kind id" of every object in it */
 	uint32_t count;		/* read: changes in it */
 };
 
 enum {
 	TXN_CHANGES_MAX = 1000,			/* keeps one entry's apply under some ms */
-	TXN_TEXT_MAX = 2 * 1024 * 1024,		/* one Raft entry (raft/record.h) */
+	/* One Raft entry (raft/record.h). */
+	TXN_TEXT_MAX = 2 * 1024 * 1024 - ENTRY_OVERHEAD_MAX,
 };
 
 /* wall_ns: the leader's clock, the stamp of every change in it. */
@@ -100,7 +124,13 @@ void txn_remove(struct txn *t, enum object_kind kind, const char *id, uint64_t v
 int txn_touches(const struct txn *t, enum object_kind kind, const char *id);
 /* Room for n more changes? */
 int txn_has_room(const struct txn *t, uint32_t n);
-/* Ends it and returns the entry's bytes, valid until txn_done. ERR_LIMIT when too large. */
+/*
+ * The request that it carries out (none: not to be recorded) and what that is answered when it is
+ * applied. The body is copied. ERR_LIMIT: it is longer than ENTRY_BODY_MAX. Without this call it
+ * is nobody's: no id, status 0, no body.
+ */
+int txn_reply(struct txn *t, struct request_id id, const struct outcome *outcome);
+/* Ends it and returns the whole entry's bytes, valid until txn_done. ERR_LIMIT when too large. */
 int txn_finish(struct txn *t, struct slice *entry);
 
 struct change {
@@ -115,16 +145,42 @@ struct change {
 typedef void state_watch(void *context, const struct change *change);
 
 /*
- * Applies entry number index (applied + 1; gaps are for entries that are not transactions).
+ * Applies entry number index (applied + 1; gaps are for entries that are not commands).
  * Deterministic: the same entries give the same state on every manager.
- * 0; or the entry has no effect at all: ERR_STALE (a version differs), ERR_EXISTS (id or name
- * taken), ERR_INVALID (does not parse), each with msg. `applied` moves in every case.
+ * 0: carried out, or it was before (its request id is among state_recent): s->repeated, and
+ * s->outcome is the answer. Or the entry has no effect at all and nothing is recorded, so that
+ * its request may be tried again: ERR_STALE (a version differs), ERR_EXISTS (id or name taken),
+ * ERR_INVALID (does not parse), ERR_LIMIT (the key-value store is full), each with msg. `applied`
+ * moves in every case.
  */
 int state_apply(struct state *s, uint64_t index, struct slice entry, state_watch *watch,
 		void *context, struct errmsg *msg);
+/* The answer that a request was given, if it is among the last RECENT_MAX that were carried out;
+ * else NULL. Who leads looks here before it proposes a request anew. Borrowed until the next
+ * state_apply. */
+const struct outcome *state_recent(const struct state *s, struct request_id id);
 
-/* The whole state as JSON lines, for a snapshot. */
-void state_save(const struct state *s, struct buf *out);
-/* Into an empty state. 0, ERR_INVALID or ERR_CORRUPT with msg; then the state is unusable. */
+/* ---- snapshots: save.c, load.c, and the format there ---- */
+
+/* Writes the whole state in pieces of about SINK_PIECE. 0, or what the sink returned. */
+int state_save(const struct state *s, struct sink *out);
+
+struct state_loader {
+	struct state *state;	/* private, as all of it */
+	struct pairs_end end;
+	struct buf held;	/* the front of an item that was cut by the end of a piece */
+	uint64_t left[STATE_PARTS];
+	int part;
+	uint64_t applied;
+	int failed;
+};
+
+/* Into an empty state, from pieces cut anywhere:  begin, feed ..., end.  end is to be called in
+ * any case. feed and end: 0, or ERR_INVALID or ERR_CORRUPT with msg: then the state is unusable
+ * and only fit for state_done. end: also when the text is not complete. */
+void state_load_begin(struct state_loader *l, struct state *s);
+int state_load_feed(struct state_loader *l, struct slice piece, struct errmsg *msg);
+int state_load_end(struct state_loader *l, struct errmsg *msg);
+/* All of it at once. */
 int state_load(struct state *s, struct slice text, struct errmsg *msg);
 #endif

@@ -18,6 +18,8 @@ void txn_init(struct txn *t, int64_t wall_ns)
 	*t = (struct txn){ 0 };
 	buf_init(&t->text, TXN_TEXT_MAX);
 	map_init(&t->touched);
+	arena_init(&t->arena);
+	t->entry.type = ENTRY_TXN;
 	json_begin(&t->writer, &t->text);
 	json_open_object(&t->writer);
 	json_put_i64(&t->writer, "Time", wall_ns);
@@ -29,6 +31,7 @@ void txn_done(struct txn *t)
 {
 	buf_done(&t->text);
 	map_done(&t->touched);
+	arena_done(&t->arena);
 }
 
 static struct slice touch_key(enum object_kind kind, const char *id, char text[ID_LEN + 4])
@@ -78,13 +81,24 @@ void txn_remove(struct txn *t, enum object_kind kind, const char *id, uint64_t v
 	json_close_object(&t->writer);
 }
 
+int txn_reply(struct txn *t, struct request_id id, const struct outcome *outcome)
+{
+	if (outcome->body.len > ENTRY_BODY_MAX)
+		return ERR_LIMIT;
+	t->entry.id = id;
+	t->entry.outcome.status = outcome->status;
+	t->entry.outcome.body = arena_copy(&t->arena, outcome->body);
+	return 0;
+}
+
 int txn_finish(struct txn *t, struct slice *entry)
 {
 	json_close_array(&t->writer);
 	json_close_object(&t->writer);
 	if (t->text.failed)
 		return t->text.failed;
-	*entry = buf_slice(&t->text);
+	t->entry.payload = buf_slice(&t->text);
+	*entry = entry_build(&t->arena, &t->entry);
 	return 0;
 }
 
@@ -180,8 +194,8 @@ static void tell(const struct step *c, state_watch *watch, void *context)
 	watch(context, &change);
 }
 
-int state_apply(struct state *s, uint64_t index, struct slice entry, state_watch *watch,
-		void *context, struct errmsg *msg)
+int txn_apply(struct state *s, uint64_t index, struct slice payload, state_watch *watch,
+	      void *context, struct errmsg *msg)
 {
 	const struct json *root = NULL, *changes;
 	struct arena scratch;
@@ -190,10 +204,8 @@ int state_apply(struct state *s, uint64_t index, struct slice entry, state_watch
 	size_t n = 0, count;
 	int err;
 
-	assert(index > s->applied);
-	s->applied = index;
 	arena_init(&scratch);
-	err = json_parse(&scratch, entry, &root, msg);
+	err = json_parse(&scratch, payload, &root, msg);
 	changes = json_get(root, "Changes");
 	count = json_count(changes);
 	if (err == 0 && json_to_i64(json_get(root, "Time"), &time_ns) < 0)
