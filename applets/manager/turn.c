@@ -1,12 +1,18 @@
-/* Contracts are in turn.h. */
+/*
+ * Contracts are in turn.h. An entry of `nodes` lives as long as the node has a session, or a time
+ * by which it must have one, or there is news of it that the log does not hold yet.
+ */
 #include "applets/manager/turn.h"
 #include <string.h>
 #include "base/mem.h"
 
 enum { UP_UNKNOWN, UP_YES, UP_NO };
 
+#define DOWN_MESSAGE "heartbeat failure"	/* docker's */
+
 struct status_news {
 	struct arena arena;
+	const char *node_id;	/* that reported it */
 	struct task_status *status;
 };
 
@@ -14,7 +20,11 @@ struct node_news {
 	struct arena arena;
 	struct node_description *description;	/* NULL: none */
 	const char *message;			/* NULL: none */
-	int up;
+	int reported;				/* there was a report */
+	int up;					/* news: what the state is to say */
+	int session;				/* it has one now */
+	int left;				/* it said so: no grace when its session ends */
+	uint64_t deadline_ms;			/* down then, if it has none; 0 = not */
 };
 
 static void status_free(struct status_news *n)
@@ -33,6 +43,7 @@ static void node_free(struct node_news *n)
 
 void turn_init(struct turn *t)
 {
+	*t = (struct turn){ 0 };
 	map_init(&t->statuses);
 	map_init(&t->nodes);
 }
@@ -47,7 +58,54 @@ void turn_done(struct turn *t)
 	map_done(&t->nodes);
 }
 
-static void note_status(struct turn *t, const struct session_status *in)
+uint64_t turn_deadline_ms(const struct turn *t)
+{
+	return t->deadline_ms;
+}
+
+static void find_deadline(struct turn *t)
+{
+	t->deadline_ms = 0;
+	for (struct map_entry *e = map_first(&t->nodes); e; e = map_next(e)) {
+		const struct node_news *n = e->value;
+
+		if (n->deadline_ms && (t->deadline_ms == 0 || n->deadline_ms < t->deadline_ms))
+			t->deadline_ms = n->deadline_ms;
+	}
+}
+
+static int has_session(const struct turn *t, const char *node_id)
+{
+	const struct node_news *n = map_get(&t->nodes, slice_of(node_id));
+
+	return n && n->session;
+}
+
+static void forget_sessionless(struct turn *t)
+{
+	struct map_entry *next;
+
+	for (struct map_entry *e = map_first(&t->statuses); e; e = next) {
+		struct status_news *n = e->value;
+
+		next = map_next(e);
+		if (has_session(t, n->node_id))
+			continue;
+		(void)map_remove(&t->statuses, e->key);
+		status_free(n);
+	}
+	for (struct map_entry *e = map_first(&t->nodes); e; e = next) {
+		struct node_news *n = e->value;
+
+		next = map_next(e);
+		if (n->session)
+			continue;
+		(void)map_remove(&t->nodes, e->key);
+		node_free(n);
+	}
+}
+
+static void note_status(struct turn *t, const char *node_id, const struct session_status *in)
 {
 	struct status_news *n;
 
@@ -58,6 +116,7 @@ static void note_status(struct turn *t, const struct session_status *in)
 		return;		/* observed state never goes back */
 	n = mem_new(sizeof(*n));
 	arena_init(&n->arena);
+	n->node_id = arena_str(&n->arena, slice_of(node_id));
 	n->status = model_copy(&n->arena, &task_status_table, &in->status);
 	status_free(map_set(&t->statuses, slice_of(in->task_id), n));
 }
@@ -74,29 +133,51 @@ static struct node_news *node_news(struct turn *t, const char *node_id)
 	return n;
 }
 
+void turn_lead(struct turn *t, const struct state *s, uint64_t now_ms)
+{
+	forget_sessionless(t);
+	for (struct map_entry *e = state_first(s, OBJECT_NODE); e; e = map_next(e)) {
+		const struct node *stored = state_entry(e);
+
+		if (stored->status.state != NODE_DOWN && !has_session(t, stored->meta.id))
+			node_news(t, stored->meta.id)->deadline_ms = now_ms + NODE_GRACE_MS;
+	}
+	find_deadline(t);
+}
+
 void turn_report(struct turn *t, const char *node_id, const struct session_report *report)
 {
 	struct node_news *n;
 
 	for (uint32_t i = 0; i < report->statuses.count; i++)
-		note_status(t, LIST_AT(&report->statuses, struct session_status, i));
-	if (!report->description && !report->node_message)
+		note_status(t, node_id, LIST_AT(&report->statuses, struct session_status, i));
+	if (!report->description && !report->node_message && !report->left)
 		return;
 	n = node_news(t, node_id);
-	if (report->description)
+	n->reported = 1;
+	n->left |= report->left;
+	if (report->description && !(n->description && model_equal(&node_description_table,
+		report->description, n->description)))
 		n->description = model_copy(&n->arena, &node_description_table,
 					    report->description);
-	if (report->node_message)
+	if (report->node_message && !(n->message && strcmp(n->message, report->node_message) == 0))
 		n->message = arena_str(&n->arena, slice_of(report->node_message));
 }
 
-void turn_session(struct turn *t, const char *node_id, int up)
+void turn_session(struct turn *t, const char *node_id, int up, uint64_t now_ms)
 {
 	struct node_news *n = node_news(t, node_id);
 
-	n->up = up ? UP_YES : UP_NO;
-	if (!up)
-		n->message = arena_str(&n->arena, SLICE("session ended"));
+	n->session = up;
+	if (up) {
+		n->up = UP_YES;
+		n->left = 0;
+		n->deadline_ms = 0;
+	} else {
+		n->up = UP_UNKNOWN;
+		n->deadline_ms = n->left ? now_ms : now_ms + NODE_GRACE_MS;
+	}
+	find_deadline(t);
 }
 
 /* The first objects of a new swarm: the cluster, then (its pool is known) the ingress network. */
@@ -140,62 +221,85 @@ static void write_basics(const struct manager_config *config, const struct state
 		write_ingress(s, rng, arena, txn);
 }
 
-/* What the node object is to become; 0 if it is that already. */
-static int merge_node(const struct manager_config *config, const struct node *stored,
-		      const struct node_news *news, struct node *out,
-		      struct manager_status *manager_status)
+/* Nodes that had their time. A manager that was taken out of the swarm's managers, and so has left
+ * it, needs none. */
+static void expire(struct turn *t, const struct api_turn *view, uint64_t now_ms)
 {
-	*out = stored ? *stored : (struct node){ 0 };
-	if (news->description)
-		out->description = *news->description;
-	if (news->up == UP_YES)
-		out->status.state = NODE_READY;
-	if (news->up == UP_NO)
-		out->status.state = NODE_DOWN;
-	if (news->up == UP_YES && !news->message)
-		out->status.message = NULL;
-	if (news->message)
-		out->status.message = *news->message ? news->message : NULL;
-	if (strcmp(out->meta.id, config->node_id) == 0) {
-		out->spec.role = ROLE_MANAGER;
-		manager_status->leader = 1;
-		manager_status->reachability = "reachable";
-		manager_status->addr = config->advertise_addr;
-		out->manager_status = manager_status;
+	for (struct map_entry *e = map_first(&t->nodes); e; e = map_next(e)) {
+		const struct node *stored = state_node(view->state, e->key.data);
+		struct node_news *n = e->value;
+
+		if (n->deadline_ms == 0)
+			continue;
+		if (now_ms < n->deadline_ms &&
+		    !(stored && stored->spec.role == ROLE_MANAGER && view->manager_count &&
+		      !api_manager_find(view, e->key.data)))
+			continue;
+		n->deadline_ms = 0;
+		n->up = UP_NO;
+		n->message = DOWN_MESSAGE;
 	}
-	return !stored || !model_equal(&node_table, stored, out);
+	find_deadline(t);
+}
+
+/* The host of "HOST:PORT". */
+static const char *host_of(struct arena *a, const char *address)
+{
+	struct slice host = slice_of(address);
+
+	while (host.len && host.data[host.len - 1] != ':')
+		host.len--;
+	return host.len > 1 ? arena_str(a, (struct slice){ host.data, host.len - 1 }) : NULL;
+}
+
+static void merge(const struct node_news *news, struct node *node)
+{
+	if (news->description)
+		node->description = *news->description;
+	if (news->up == UP_YES && node->status.state != NODE_READY) {
+		node->status.state = NODE_READY;
+		node->status.message = NULL;
+	}
+	if (news->up == UP_NO)
+		node->status.state = NODE_DOWN;
+	if (news->message)
+		node->status.message = *news->message ? news->message : NULL;
 }
 
 /* The node as the news make it; 0 when there is nothing to write. */
-static int node_wanted(const struct manager_config *config, const struct state *s,
-		       const struct map_entry *e, struct node *node,
-		       struct manager_status *manager_status)
+static int node_wanted(const struct api_turn *view, const struct manager_config *config,
+		       const struct map_entry *e, struct node *node)
 {
-	const struct node *stored = state_node(s, e->key.data);
-	struct node base = { .meta.id = e->key.data };
+	const struct node *stored = state_node(view->state, e->key.data);
+	const struct api_manager *manager = api_manager_find(view, e->key.data);
+	const struct node_news *news = e->value;
+	int own = strcmp(e->key.data, config->node_id) == 0;
+	const char *addr;
 
-	/* Only this node may appear unasked: it is the one that was set up by init. */
-	if (!stored && strcmp(e->key.data, config->node_id) != 0)
+	if (!stored && !(own && news->session) && !(manager && news->session && news->reported))
 		return 0;
-	base.description.hostname = config->hostname;
-	return merge_node(config, stored ? stored : &base, e->value, node, manager_status) ||
-	       !stored;
+	*node = stored ? *stored : (struct node){ .meta.id = e->key.data };
+	if (!stored && own)
+		node->description.hostname = config->hostname;
+	if (!stored)
+		node->spec.role = ROLE_MANAGER;
+	merge(news, node);
+	addr = manager ? host_of(view->arena, manager->addr) : NULL;
+	if (addr)
+		node->status.addr = addr;
+	node->manager_status = NULL;	/* older versions stored it */
+	return !stored || !model_equal(&node_table, stored, node);
 }
 
-static void write_nodes(struct turn *t, const struct manager_config *config,
-			const struct state *s, struct arena *arena, struct txn *txn)
+static void write_nodes(struct turn *t, const struct api_turn *view,
+			const struct manager_config *config)
 {
-	struct manager_status manager_status = { 0 };
 	struct node node;
 
 	for (struct map_entry *e = map_first(&t->nodes); e; e = map_next(e)) {
-		struct slice host = slice_of(config->advertise_addr);
-
-		if (!node_wanted(config, s, e, &node, &manager_status))
-			continue;
-		if (!node.status.addr)
-			node.status.addr = arena_str(arena, slice_cut(&host, ':'));
-		txn_put(txn, OBJECT_NODE, &node);
+		if (node_wanted(view, config, e, &node) &&
+		    txn_has_room(view->txn, TXN_CHANGES_MAX / 2))
+			txn_put(view->txn, OBJECT_NODE, &node);
 	}
 }
 
@@ -226,18 +330,27 @@ static void write_statuses(struct turn *t, const struct state *s, struct txn *tx
 	}
 }
 
-void turn_write(struct turn *t, const struct manager_config *config, const struct state *s,
-		struct rng *rng, struct arena *arena, struct txn *txn)
+void turn_write(struct turn *t, const struct api_turn *view, const struct manager_config *config,
+		uint64_t now_ms)
 {
-	write_basics(config, s, rng, arena, txn);
-	write_nodes(t, config, s, arena, txn);
-	write_statuses(t, s, txn);
+	expire(t, view, now_ms);
+	write_basics(config, view->state, view->rng, view->arena, view->txn);
+	write_nodes(t, view, config);
+	write_statuses(t, view->state, view->txn);
 }
 
-static void settle_nodes(struct turn *t, const struct manager_config *config,
-			 const struct state *s)
+/* Keeps the session of the node, and with it the entry. */
+static void drop_news(struct node_news *n)
 {
-	struct manager_status manager_status = { 0 };
+	arena_reset(&n->arena);
+	n->description = NULL;
+	n->message = NULL;
+	n->up = UP_UNKNOWN;
+}
+
+static void settle_nodes(struct turn *t, const struct api_turn *view,
+			 const struct manager_config *config)
+{
 	struct map_entry *next;
 	struct node node;
 
@@ -245,18 +358,25 @@ static void settle_nodes(struct turn *t, const struct manager_config *config,
 		struct node_news *n = e->value;
 
 		next = map_next(e);
-		if (node_wanted(config, s, e, &node, &manager_status))
+		/* One of a manager that the configuration does not name yet waits for that. */
+		if (node_wanted(view, config, e, &node) ||
+		    (n->session && !state_node(view->state, e->key.data)))
 			continue;
+		if (n->session || n->deadline_ms) {
+			drop_news(n);
+			continue;
+		}
 		(void)map_remove(&t->nodes, e->key);
 		node_free(n);
 	}
 }
 
-void turn_settle(struct turn *t, const struct manager_config *config, const struct state *s)
+void turn_settle(struct turn *t, const struct api_turn *view, const struct manager_config *config,
+		 const struct state *s)
 {
 	struct map_entry *next;
 
-	settle_nodes(t, config, s);
+	settle_nodes(t, view, config);
 	for (struct map_entry *e = map_first(&t->statuses); e; e = next) {
 		struct status_news *n = e->value;
 

@@ -6,31 +6,47 @@
  */
 #ifndef SB_APPLETS_MANAGER_TURN_H
 #define SB_APPLETS_MANAGER_TURN_H
-#include "applets/manager/control/control.h"
+#include "applets/manager/api/api.h"
 #include "applets/manager/manager.h"
 #include "model/session.h"
 
 enum {
 	/* Tasks whose status waits for its transaction: every task of the largest swarm. */
 	TURN_STATUSES_MAX = 100000,
+	/* From the end of a node's session until it counts as down and its tasks go elsewhere:
+	 * docker's three heartbeats of 5 s. An agent that was restarted, or whose manager was, is
+	 * back long before, and none of its tasks is touched. */
+	NODE_GRACE_MS = 15000,
 };
 
 struct turn {
 	struct map statuses;	/* private: task id -> newest reported status, not yet in the log */
-	struct map nodes;	/* private: node id -> news of it, not yet in the log */
+	struct map nodes;	/* private: node id -> its session, and news not yet in the log */
+	uint64_t deadline_ms;	/* private: the first of the nodes' deadlines; 0 = none */
 };
 
 void turn_init(struct turn *t);
 void turn_done(struct turn *t);
+/*
+ * Leadership starts: news of earlier ones is forgotten, but for that of nodes that have a session
+ * now. Nodes that count as ready and have none get NODE_GRACE_MS to come.
+ */
+void turn_lead(struct turn *t, const struct state *s, uint64_t now_ms);
 /* News from the session of a node. Copied. */
 void turn_report(struct turn *t, const char *node_id, const struct session_report *report);
-void turn_session(struct turn *t, const char *node_id, int up);
+/* A node's session begins (up) or ends. A node has at most one. */
+void turn_session(struct turn *t, const char *node_id, int up, uint64_t now_ms);
+/* When a node without a session will count as down if turn_write is called then; 0 = none. */
+uint64_t turn_deadline_ms(const struct turn *t);
 /*
- * Writes the next changes into txn: the swarm's first objects, nodes, statuses. What was
- * written stays noted until turn_settle: a status that is in the state is not written again.
+ * Writes the next changes into view->txn: the swarm's first objects, nodes, statuses. A node's
+ * object is made when our own node's session begins, and with the first report of any other of
+ * view->managers. What was written stays noted until turn_settle: a status that is in the state is
+ * not written again.
  */
-void turn_write(struct turn *t, const struct manager_config *config, const struct state *s,
-		struct rng *rng, struct arena *arena, struct txn *txn);
-/* Forgets what the state has taken up (or what concerns nothing in it). */
-void turn_settle(struct turn *t, const struct manager_config *config, const struct state *s);
+void turn_write(struct turn *t, const struct api_turn *view, const struct manager_config *config,
+		uint64_t now_ms);
+/* Forgets what the state s has taken up (or what concerns nothing in it). */
+void turn_settle(struct turn *t, const struct api_turn *view, const struct manager_config *config,
+		 const struct state *s);
 #endif

@@ -15,13 +15,18 @@ static void nobody(void *context, const struct change *change)
 	(void)change;
 }
 
+static int apply_entry(struct api_fake *f, struct slice entry, struct errmsg *msg)
+{
+	return state_apply(&f->state, f->state.applied + 1, entry, nobody, NULL, msg);
+}
+
 static int apply(struct api_fake *f, struct txn *txn, struct errmsg *msg)
 {
 	struct slice entry;
 	int err = txn_finish(txn, &entry);
 
 	assert(err == 0);
-	return state_apply(&f->state, f->state.applied + 1, entry, nobody, NULL, msg);
+	return apply_entry(f, entry, msg);
 }
 
 void api_fake_put(struct api_fake *f, enum object_kind kind, const char *json)
@@ -49,6 +54,7 @@ void api_fake_init(struct api_fake *f)
 	arena_init(&f->arena);
 	effects_init(&f->fx);
 	api_init(&f->api, &config);
+	api_watch(&f->api, &f->state);
 	api_fake_put(f, OBJECT_CLUSTER,
 		     "{\"ID\":\"cluster1\",\"Spec\":{\"Name\":\"default\",\"Orchestration\":{"
 		     "\"TaskHistoryRetentionLimit\":5}},\"DefaultAddrPool\":[\"10.0.0.0/8\"],"
@@ -59,9 +65,9 @@ void api_fake_init(struct api_fake *f)
 		     "\"Description\":{\"Hostname\":\"host1\",\"Platform\":{\"Architecture\":"
 		     "\"x86_64\",\"OS\":\"linux\"},\"Resources\":{\"NanoCPUs\":2000000000,"
 		     "\"MemoryBytes\":4096000000},\"Engine\":{\"EngineVersion\":\"20.10.24\"}},"
-		     "\"Status\":{\"State\":\"ready\",\"Addr\":\"192.0.2.1\"},\"ManagerStatus\":{"
-		     "\"Leader\":true,\"Reachability\":\"reachable\",\"Addr\":\"192.0.2.1:2377"
-		     "\"}}");
+		     "\"Status\":{\"State\":\"ready\",\"Addr\":\"192.0.2.1\"}}");
+	f->managers[0] = (struct api_manager){ "node1", "192.0.2.1:2377", 1, 1, 1 };
+	f->manager_count = 1;
 	api_fake_put(f, OBJECT_NETWORK,
 		     "{\"ID\":\"ingress1\",\"Spec\":{\"Name\":\"ingress\",\"Driver\":\"overlay\","
 		     "\"Ingress\":true,\"IPAM\":{\"Config\":[{\"Subnet\":\"10.0.0.0/24\","
@@ -83,19 +89,21 @@ struct api_turn api_fake_turn(struct api_fake *f)
 	return (struct api_turn){
 		.state = &f->state, .dispatch = &f->dispatch, .rng = &f->rng,
 		.arena = &f->arena, .fx = &f->fx, .wall_ns = 2000, .ready = f->ready,
+		.managers = f->managers, .manager_count = f->manager_count,
 	};
 }
 
-static void take_reply(struct api_fake *f)
+static void take_reply(struct api_fake *f, uint64_t request)
 {
 	for (uint32_t i = 0; i < f->fx.count; i++) {
 		const struct effect *x = &f->fx.items[i];
 
-		if (x->kind != EFFECT_REPLY || x->id != f->request)
+		if (x->kind != EFFECT_REPLY || x->id != request)
 			continue;
 		assert(f->status == 0);		/* one answer to one request */
 		f->status = x->status;
 		f->body = arena_str(&f->arena, x->body);
+		f->headers = arena_str(&f->arena, x->target);
 		f->type = arena_str(&f->arena, x->text);
 	}
 }
@@ -107,13 +115,13 @@ int api_fake_call(struct api_fake *f, const char *method, const char *target, co
 	struct event ev = {
 		.kind = EVENT_REQUEST, .id = ++f->request, .method = slice_of(method),
 		.target = slice_of(target), .body = slice_of(body),
-		.text = slice_of(body ? "application/json" : ""),
+		.text = slice_of(body ? "application/json" : ""), .now_ms = f->now_ms,
 	};
 	struct txn txn;
 	int err;
 
 	f->status = 0;
-	f->body = f->type = "";
+	f->body = f->type = f->headers = "";
 	txn_init(&txn, turn.wall_ns);
 	turn.txn = &txn;
 	f->outcome = api_request(&f->api, &turn, &ev);
@@ -126,8 +134,26 @@ int api_fake_call(struct api_fake *f, const char *method, const char *target, co
 		if (err == 0)
 			f->body = arena_str(&f->arena, turn.reply_body);
 	}
-	take_reply(f);
+	if (f->outcome == API_KV) {
+		err = apply_entry(f, turn.entry, &msg);
+		if (err < 0)
+			api_refused(&f->fx, f->request, err, &msg);
+		else
+			api_applied(&f->fx, f->request, &f->state.outcome);
+	}
+	take_reply(f, f->request);
 	txn_done(&txn);
+	return f->status;
+}
+
+int api_fake_due(struct api_fake *f, uint64_t request)
+{
+	struct api_turn turn = api_fake_turn(f);
+
+	f->status = 0;
+	f->body = f->type = f->headers = "";
+	api_due(&f->api, &turn, f->now_ms);
+	take_reply(f, request);
 	return f->status;
 }
 

@@ -11,10 +11,14 @@ struct api_fake {
 	struct arena arena;
 	struct effects fx;
 	uint64_t request;	/* id of the last one */
+	uint64_t now_ms;
 	int ready;
+	struct api_manager managers[5];	/* node1, the leader, at first */
+	uint32_t manager_count;
 	enum api_outcome outcome;	/* of the last request, as all that follow */
 	int status;
 	const char *type;	/* content type, "" if none */
+	const char *headers;	/* further lines */
 	const char *body;	/* NUL-terminated */
 };
 
@@ -26,6 +30,8 @@ int api_fake_call(struct api_fake *f, const char *method, const char *target, co
 /* The same, then the answer's message ("" if it has none). */
 const char *api_fake_error(struct api_fake *f, const char *method, const char *target,
 			   const char *body);
+/* The answer to a request that waited, as api_fake_call has it, if it is due by now; else 0. */
+int api_fake_due(struct api_fake *f, uint64_t request);
 /* Puts an object in its JSON form (MODEL_STORE) into the state. */
 void api_fake_put(struct api_fake *f, enum object_kind kind, const char *json);
 /* A turn without a request, for api_log and the like; the effects are fresh. */

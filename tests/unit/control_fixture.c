@@ -306,6 +306,11 @@ void world_node_state(struct world *w, const char *name, int state, int availabi
 	put_one(w, OBJECT_NODE, &n);
 }
 
+void world_put_node(struct world *w, const struct node *n)
+{
+	put_one(w, OBJECT_NODE, n);
+}
+
 void world_node_remove(struct world *w, const char *name)
 {
 	remove_one(w, OBJECT_NODE, name);

@@ -46,6 +46,7 @@ const char *world_trace(struct world *w);
 /* A ready node with 4 CPUs and 8 GiB; id and hostname are the name. */
 void world_node(struct world *w, const char *name);
 void world_node_state(struct world *w, const char *name, int state, int availability);
+void world_put_node(struct world *w, const struct node *n);
 void world_node_remove(struct world *w, const char *name);
 /* id is the name. subnet NULL: of the pool. */
 void world_network(struct world *w, const char *name, const char *subnet, int ingress);

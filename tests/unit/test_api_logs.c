@@ -68,7 +68,7 @@ static const struct effect *report(uint64_t id, const char *stream, const char *
 	base64_encode(slice_of(text), &data);
 	log.data = text ? arena_str(&fake.arena, buf_slice(&data)) : NULL;
 	buf_done(&data);
-	api_log(&fake.api, &turn, &log);
+	api_log(&fake.api, &turn, SESSION, &log);
 	for (uint32_t i = 0; i < fake.fx.count; i++) {
 		if (fake.fx.items[i].kind == EFFECT_REPLY_CHUNK)
 			return &fake.fx.items[i];
@@ -120,6 +120,17 @@ TEST(stream)
 	chunk = report(two, NULL, NULL, "gone");
 	CHECK(chunk && !chunk->more && chunk->body.len == 0);
 	CHECK(!report(two, NULL, NULL, NULL));
+	api_fake_done(&fake);
+}
+
+/* The node goes on with what nobody reads: it is told once more. */
+TEST(a_piece_for_nobody_is_answered_with_a_cancel)
+{
+	begin();
+	CHECK(!report(77, "stdout", STAMP " hello\n", NULL));
+	CHECK_INT(order(0).id, 77);
+	CHECK(order(0).cancel);
+	CHECK(!report(77, NULL, NULL, NULL));
 	api_fake_done(&fake);
 }
 
@@ -290,7 +301,7 @@ TEST(not_base64)
 	api_fake_call(&fake, "GET", "/tasks/t1/logs?stdout=1", NULL);
 	log.id = order(0).id;
 	turn = api_fake_turn(&fake);
-	api_log(&fake.api, &turn, &log);
+	api_log(&fake.api, &turn, SESSION, &log);
 	CHECK_INT(fake.fx.count, 1);
 	CHECK_INT(fake.fx.items[0].kind, EFFECT_LOG);
 	api_fake_done(&fake);

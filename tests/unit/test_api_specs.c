@@ -92,6 +92,8 @@ static const struct {
 	  INVALID "TaskSpec: restart-window cannot be negative" },
 	{ TASK("\"Placement\":{\"Constraints\":[\"node.role\"]},"), 500,
 	  "rpc error: code = Unknown desc = constraint expected one operator from ==, !=" },
+	{ TASK("\"Placement\":{\"Preferences\":[{},{},{},{},{},{},{},{},{}]},"), 400,
+	  INVALID "Placement: more than 8 preferences" },
 	{ TASK("\"Networks\":[{\"Target\":\"nope\"}],"), 500, "network nope not found" },
 	{ TASK("\"Networks\":[{\"Target\":\"ingress\"}],"), 400,
 	  INVALID "Service cannot be explicitly attached to the ingress network \"ingress\"" },

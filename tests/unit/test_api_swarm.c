@@ -295,6 +295,90 @@ TEST(node_remove)
 	api_fake_done(&fake);
 }
 
+/* The swarm of three: node1 leads, node2 answers, node3 does not; node2 lost its log and is there
+ * a second time, as one that catches up. */
+static void three_managers(void)
+{
+	fake.managers[1] = (struct api_manager){ "node2", "192.0.2.20:1", 0, 0, 0 };
+	fake.managers[2] = (struct api_manager){ "node2", "192.0.2.2:2377", 0, 1, 1 };
+	fake.managers[3] = (struct api_manager){ "node3", "192.0.2.3:2377", 0, 0, 1 };
+	fake.manager_count = 4;
+}
+
+TEST(manager_status_is_what_raft_knows)
+{
+	const struct json *swarm, *list;
+	int64_t n;
+
+	api_fake_init(&fake);
+	add_worker("ready");
+	CHECK_INT(api_fake_call(&fake, "GET", "/nodes/node2", NULL), 200);
+	CHECK(!strstr(fake.body, "ManagerStatus"));
+	three_managers();
+	CHECK_INT(api_fake_call(&fake, "GET", "/nodes/node2", NULL), 200);
+	CHECK(strstr(fake.body, "\"ManagerStatus\":{\"Reachability\":\"reachable\",\"Addr\":"
+		     "\"192.0.2.2:2377\"}"));
+	fake.managers[2].reachable = 0;
+	CHECK_INT(api_fake_call(&fake, "GET", "/nodes", NULL), 200);
+	CHECK(strstr(fake.body, "\"ManagerStatus\":{\"Leader\":true,\"Reachability\":"
+		     "\"reachable\",\"Addr\":\"192.0.2.1:2377\"}"));
+	CHECK(strstr(fake.body, "\"ManagerStatus\":{\"Reachability\":\"unreachable\",\"Addr\":"
+		     "\"192.0.2.2:2377\"}"));
+	CHECK_INT(api_fake_call(&fake, "GET", "/info", NULL), 200);
+	swarm = json_get(api_fake_json(&fake), "Swarm");
+	list = json_get(swarm, "RemoteManagers");
+	CHECK_INT(json_count(list), 3);
+	CHECK(slice_is(json_string(json_get(json_next(json_first(list)), "Addr")),
+		       "192.0.2.2:2377"));
+	CHECK(json_to_i64(json_get(swarm, "Managers"), &n) == 0 && n == 3);
+	CHECK(json_to_i64(json_get(swarm, "Nodes"), &n) == 0 && n == 2);
+	CHECK(json_is_true(json_get(swarm, "ControlAvailable")));
+	fake.managers[0].node_id = "other";
+	CHECK_INT(api_fake_call(&fake, "GET", "/info", NULL), 200);
+	CHECK(!json_is_true(json_get(json_get(api_fake_json(&fake), "Swarm"), "ControlAvailable")));
+	api_fake_done(&fake);
+}
+
+TEST(a_node_that_is_a_manager_no_more_can_be_removed)
+{
+	api_fake_init(&fake);
+	three_managers();
+	add_worker("down");
+	CHECK_STR(api_fake_error(&fake, "DELETE", "/nodes/node2?force=1", NULL),
+		  FAILED "node node2 is a cluster manager and is a member of the raft cluster. It "
+		  "must be demoted to worker before removal");
+	fake.manager_count = 1;
+	CHECK_INT(api_fake_call(&fake, "DELETE", "/nodes/node2", NULL), 200);
+	api_fake_done(&fake);
+}
+
+#define LEAVING "You are attempting to leave the swarm on a node that is participating as a " \
+	"manager. "
+#define WAY_BACK "The only way to restore a swarm that has lost consensus is to reinitialize " \
+	"it with `--force-new-cluster`. Use `--force` to suppress this message."
+
+TEST(leaving_needs_force_and_says_what_is_lost)
+{
+	api_fake_init(&fake);
+	three_managers();
+	CHECK_STR(api_fake_error(&fake, "POST", "/swarm/leave", NULL),
+		  LEAVING "Removing this node leaves 1 managers out of 3. Without a Raft quorum "
+		  "your swarm will be inaccessible. " WAY_BACK);
+	CHECK_INT(fake.status, 503);
+	fake.managers[3].reachable = 1;
+	CHECK_STR(api_fake_error(&fake, "POST", "/swarm/leave", NULL), LEAVING WAY_BACK);
+	fake.managers[0].leader = 0;
+	CHECK_STR(api_fake_error(&fake, "POST", "/swarm/leave", NULL),
+		  LEAVING "Doing so may lose the consensus of your cluster. " WAY_BACK);
+	api_fake_call(&fake, "POST", "/swarm/leave?force=1", NULL);
+	CHECK_INT(fake.outcome, API_LEAVE);
+	/* Out already: nothing to ask for. */
+	fake.managers[0].node_id = "other";
+	api_fake_call(&fake, "POST", "/swarm/leave", NULL);
+	CHECK_INT(fake.outcome, API_LEAVE);
+	api_fake_done(&fake);
+}
+
 static const struct network *network(const char *name)
 {
 	return state_find_name(&fake.state, OBJECT_NETWORK, name);

@@ -60,23 +60,29 @@ static void mirror_take(struct mirror *m, const struct session_assign *a)
 	m->last = *a;
 }
 
-/* Runs the dispatcher; what it sends to `session` goes into the mirror. */
-static void run(struct world *w, uint64_t session, struct mirror *m)
+/* Runs the dispatcher; what it sends to sessions first, first + 1, ... goes into the mirrors. */
+static void run_all(struct world *w, uint64_t first, struct mirror *mirrors, uint64_t count)
 {
 	effects_reset(&w->fx);
 	dispatch_run(&w->dispatch, &w->state, &w->fx);
 	for (uint32_t i = 0; i < w->fx.count; i++) {
 		const struct effect *x = &w->fx.items[i];
+		struct mirror *m = &mirrors[x->id - first];
 		struct session_order order;
 		struct errmsg msg = { { 0 } };
 
 		CHECK_INT(x->kind, EFFECT_SESSION_SEND);
-		CHECK_INT(x->id, session);
+		CHECK(x->id >= first && x->id - first < count);
 		CHECK_INT(model_parse(&m->arena, &session_order_table, MODEL_STORE, x->body,
 				      &order, &msg), 0);
 		CHECK(order.assign);
 		mirror_take(m, order.assign);
 	}
+}
+
+static void run(struct world *w, uint64_t session, struct mirror *m)
+{
+	run_all(w, session, m, 1);
 }
 
 /* The mirror is what the state has for this node. */
@@ -229,6 +235,9 @@ TEST(a_network_left_and_used_again_in_one_message)
 
 /* ---- random events ---- */
 
+enum { NODES = 3 };
+static const char *const node_names[NODES] = { "n1", "n2", "n3" };
+
 static void check_service(struct world *w, const char *name)
 {
 	const struct service *s = world_service(w, name);
@@ -258,12 +267,40 @@ static void check_service(struct world *w, const char *name)
 	CHECK_INT(running, wanted);
 }
 
+/* One task runs on each node, and no other. */
+static void check_global(struct world *w)
+{
+	struct state_tasks it;
+	struct map seen;
+
+	map_init(&seen);
+	for (const struct task *t = state_service_tasks(&w->state, "agent", &it); t;
+	     t = state_tasks_next(&it)) {
+		if (t->desired_state > TASK_RUNNING)
+			continue;
+		CHECK_INT(t->status.state, TASK_RUNNING);
+		CHECK(!map_set(&seen, slice_of(t->node_id), w));
+	}
+	CHECK_INT(seen.count, NODES);
+	map_done(&seen);
+}
+
+static void set_disk(struct world *w, const char *name, const char *disk)
+{
+	struct node n = *state_node(&w->state, name);
+	struct label label = { "disk", disk };
+
+	n.spec.labels = (struct labels){ &label, 1 };
+	world_put_node(w, &n);
+}
+
 static void random_update(struct world *w, const char *name)
 {
 	static const char *const images[] = { "a", "b", "c" };
 	char spec[1024];
 
-	snprintf(spec, sizeof(spec), SERVICE(%d, "%s", NET RESTART("\"Delay\":%d000000000"),
+	snprintf(spec, sizeof(spec), SERVICE(%d, "%s", NET RESTART("\"Delay\":%d000000000")
+		 PLACEMENT("\"Constraints\":[\"node.labels.disk!=hdd\"]"),
 		 UPDATE("\"Parallelism\":%d,\"Order\":\"%s\",\"FailureAction\":\"%s\",\"Delay\":"
 			"%d000000000")), images[rng_below(&w->rng, 3)],
 		 (int)rng_below(&w->rng, 4), (int)rng_below(&w->rng, 9),
@@ -278,10 +315,10 @@ static void random_event(struct world *w)
 {
 	const char *name = rng_chance(&w->rng, 1, 2) ? "web" : "db";
 	uint32_t task = (uint32_t)rng_below(&w->rng, w->task_count + 1);
-	const char *node = rng_chance(&w->rng, 1, 2) ? "n1" : "n2";
+	const char *node = node_names[rng_below(&w->rng, NODES)];
 	const struct task *t = world_task(w, task);
 
-	switch (rng_below(&w->rng, 7)) {
+	switch (rng_below(&w->rng, 8)) {
 	case 0:
 		random_update(w, name);
 		break;
@@ -299,6 +336,9 @@ static void random_event(struct world *w)
 	case 4:
 		world_new_leader(w);
 		break;
+	case 5:
+		set_disk(w, node, rng_chance(&w->rng, 1, 2) ? "hdd" : "ssd");
+		break;
 	default:
 		if (t && t->status.state >= TASK_ASSIGNED && !task_is_dead(t))
 			world_end(w, task, rng_chance(&w->rng, 1, 2) ? TASK_FAILED : TASK_COMPLETE);
@@ -309,39 +349,47 @@ static void random_event(struct world *w)
 static void random_run(uint64_t seed)
 {
 	struct world *w = world_new(seed);
-	struct mirror m;
+	struct mirror m[NODES];
 
-	mirror_init(&m);
 	w->quiet = 1;
 	w->refuse = 5;
-	world_node(w, "n1");
-	world_node(w, "n2");
+	for (uint64_t i = 0; i < NODES; i++) {
+		mirror_init(&m[i]);
+		world_node(w, node_names[i]);
+		dispatch_up(&w->dispatch, i + 1, node_names[i]);
+	}
 	world_network(w, "net", NULL, 0);
+	world_create(w, "agent", "{\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"a\"}},"
+		"\"Mode\":{\"Global\":{}}}", NULL);
 	world_create(w, "web", SERVICE(3, "a", NET, ""), NULL);
 	world_create(w, "db", SERVICE(2, "a", NET, ""), NULL);
-	dispatch_up(&w->dispatch, 1, "n1");
 	for (int i = 0; i < 40 && !unit_failed(); i++) {
 		random_event(w);
 		if (rng_chance(&w->rng, 1, 10))
-			dispatch_resync(&w->dispatch, 1);
-		run(w, 1, &m);
-		check_mirror(w, "n1", &m);
+			dispatch_resync(&w->dispatch, 1 + rng_below(&w->rng, NODES));
+		run_all(w, 1, m, NODES);
+		for (int k = 0; k < NODES; k++)
+			check_mirror(w, node_names[k], &m[k]);
 	}
 	w->agents_stop = 0;
-	world_node_state(w, "n1", NODE_READY, AVAILABILITY_ACTIVE);
-	world_node_state(w, "n2", NODE_READY, AVAILABILITY_ACTIVE);
+	for (int i = 0; i < NODES; i++) {
+		set_disk(w, node_names[i], "ssd");
+		world_node_state(w, node_names[i], NODE_READY, AVAILABILITY_ACTIVE);
+	}
 	world_pass(w, 600);
 	check_service(w, "web");
 	check_service(w, "db");
+	check_global(w);
 	CHECK_STR(world_trace(w), "");
 	if (unit_failed())
 		fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
-	mirror_done(&m);
+	for (int i = 0; i < NODES; i++)
+		mirror_done(&m[i]);
 	world_free(w);
 }
 
 TEST(random_events_end_well)
 {
-	for (uint64_t seed = 1; seed <= 40 && !unit_failed(); seed++)
+	for (uint64_t seed = 1; seed <= 60 && !unit_failed(); seed++)
 		random_run(seed);
 }

@@ -12,49 +12,58 @@ enum { ERROR_TEXT_MAX = 2048 };	/* names, ids and a list of filters fit */
 struct route {
 	const char *method, *pattern;
 	enum api_outcome (*run)(struct call *c);
-	int always;	/* answered while the state is not ready, too */
+	enum api_place place;	/* API_HERE: also while the state is not ready */
+};
+
+/* The key is all that follows. Method NULL: any other. */
+#define KV_PATH "/v1/kv/"
+static const struct route kv_routes[] = {
+	{ "GET", NULL, kv_read, API_HERE },	/* ?stale; others: see api_place */
+	{ "PUT", NULL, kv_write, API_COMMAND },
+	{ "DELETE", NULL, kv_delete, API_COMMAND },
+	{ NULL, NULL, kv_method, API_HERE },
 };
 
 /* Everything else is the local engine's. Literal segments stand before variable ones. */
 static const struct route routes[] = {
-	{ "HEAD", "/_ping", system_ping, 1 },
-	{ "GET", "/_ping", system_ping, 1 },
-	{ "GET", "/version", system_version, 1 },
-	{ "GET", "/info", system_info, 1 },
-	{ "GET", "/swarm", swarm_inspect, 0 },
-	{ "POST", "/swarm/init", swarm_joined, 1 },
-	{ "POST", "/swarm/join", swarm_joined, 1 },
-	{ "POST", "/swarm/leave", swarm_leave, 0 },
-	{ "POST", "/swarm/update", swarm_update, 0 },
-	{ "GET", "/swarm/unlockkey", swarm_unlock_key, 0 },
-	{ "POST", "/swarm/unlock", swarm_unlock, 0 },
-	{ "GET", "/nodes", node_list, 0 },
-	{ "GET", "/nodes/{}", node_inspect, 0 },
-	{ "POST", "/nodes/{}/update", node_update, 0 },
-	{ "DELETE", "/nodes/{}", node_remove, 0 },
-	{ "GET", "/services", service_list, 0 },
-	{ "POST", "/services/create", service_create, 0 },
-	{ "GET", "/services/{}", service_inspect, 0 },
-	{ "POST", "/services/{}/update", service_update, 0 },
-	{ "DELETE", "/services/{}", service_remove, 0 },
-	{ "GET", "/services/{}/logs", service_logs, 0 },
-	{ "GET", "/tasks", task_list, 0 },
-	{ "GET", "/tasks/{}", task_inspect, 0 },
-	{ "GET", "/tasks/{}/logs", task_logs, 0 },
-	{ "GET", "/networks", network_list, 0 },
-	{ "GET", "/networks/{}", network_inspect, 0 },
-	{ "POST", "/networks/create", network_create, 0 },
-	{ "DELETE", "/networks/{}", network_remove, 0 },
+	{ "HEAD", "/_ping", system_ping, API_HERE },
+	{ "GET", "/_ping", system_ping, API_HERE },
+	{ "GET", "/version", system_version, API_HERE },
+	{ "GET", "/info", system_info, API_HERE },
+	{ "GET", "/swarm", swarm_inspect, API_READ },
+	{ "POST", "/swarm/init", swarm_joined, API_HERE },
+	{ "POST", "/swarm/join", swarm_joined, API_HERE },
+	{ "POST", "/swarm/leave", swarm_leave, API_HERE },
+	{ "POST", "/swarm/update", swarm_update, API_CHANGE },
+	{ "GET", "/swarm/unlockkey", swarm_unlock_key, API_READ },
+	{ "POST", "/swarm/unlock", swarm_unlock, API_CHANGE },
+	{ "GET", "/nodes", node_list, API_READ },
+	{ "GET", "/nodes/{}", node_inspect, API_READ },
+	{ "POST", "/nodes/{}/update", node_update, API_CHANGE },
+	{ "DELETE", "/nodes/{}", node_remove, API_CHANGE },
+	{ "GET", "/services", service_list, API_READ },
+	{ "POST", "/services/create", service_create, API_CHANGE },
+	{ "GET", "/services/{}", service_inspect, API_READ },
+	{ "POST", "/services/{}/update", service_update, API_CHANGE },
+	{ "DELETE", "/services/{}", service_remove, API_CHANGE },
+	{ "GET", "/services/{}/logs", service_logs, API_READ },
+	{ "GET", "/tasks", task_list, API_READ },
+	{ "GET", "/tasks/{}", task_inspect, API_READ },
+	{ "GET", "/tasks/{}/logs", task_logs, API_READ },
+	{ "GET", "/networks", network_list, API_READ },
+	{ "GET", "/networks/{}", network_inspect, API_READ },
+	{ "POST", "/networks/create", network_create, API_CHANGE },
+	{ "DELETE", "/networks/{}", network_remove, API_CHANGE },
 	/* A swarm has none yet, and docker stack rm asks for them. The engine's own answer, that
 	 * this node is no manager, would mislead. */
-	{ "GET", "/secrets", empty_list, 0 },
-	{ "GET", "/configs", empty_list, 0 },
-	{ "POST", "/secrets/create", secret_refused, 0 },
-	{ "POST", "/configs/create", config_refused, 0 },
-	{ "GET", "/secrets/{}", secret_absent, 0 },
-	{ "GET", "/configs/{}", config_absent, 0 },
-	{ "DELETE", "/secrets/{}", secret_absent, 0 },
-	{ "DELETE", "/configs/{}", config_absent, 0 },
+	{ "GET", "/secrets", empty_list, API_READ },
+	{ "GET", "/configs", empty_list, API_READ },
+	{ "POST", "/secrets/create", secret_refused, API_CHANGE },
+	{ "POST", "/configs/create", config_refused, API_CHANGE },
+	{ "GET", "/secrets/{}", secret_absent, API_READ },
+	{ "GET", "/configs/{}", config_absent, API_READ },
+	{ "DELETE", "/secrets/{}", secret_absent, API_CHANGE },
+	{ "DELETE", "/configs/{}", config_absent, API_CHANGE },
 };
 
 void api_init(struct api *api, const struct manager_config *config)
@@ -62,6 +71,7 @@ void api_init(struct api *api, const struct manager_config *config)
 	*api = (struct api){ .config = config };
 	map_init(&api->log_streams);
 	map_init(&api->log_parts);
+	kv_watch_init(&api->watch);
 }
 
 void api_done(struct api *api)
@@ -69,6 +79,7 @@ void api_done(struct api *api)
 	logs_done(api);
 	map_done(&api->log_streams);
 	map_done(&api->log_parts);
+	kv_watch_done(&api->watch);
 }
 
 /* ---- replies ---- */
@@ -81,6 +92,11 @@ static void add_reply(struct effects *fx, uint64_t request, int status, struct s
 	x->body = arena_copy(&fx->arena, body);
 	if (body.len)
 		x->text = JSON_TYPE;
+}
+
+void api_applied(struct effects *fx, uint64_t request, const struct outcome *outcome)
+{
+	add_reply(fx, request, outcome->status, outcome->body);
 }
 
 static void error_text(struct effects *fx, uint64_t request, int status, const char *text)
@@ -133,6 +149,8 @@ void api_refused(struct effects *fx, uint64_t request, int err, const struct err
 		api_error(fx, request, 500, "%s", OUT_OF_SEQUENCE);
 	else if (err == ERR_EXISTS)
 		api_error(fx, request, 409, ALREADY_EXISTS "%s", msg->text);
+	else if (err == ERR_LIMIT)
+		api_error(fx, request, 507, "%s", msg->text);
 	else
 		api_error(fx, request, 500, UNKNOWN "%s", *msg->text ? msg->text : err_text(err));
 }
@@ -304,8 +322,27 @@ const struct json *extra_member(struct call *c, struct slice extra, const char *
 
 /* ---- routes ---- */
 
+/* Looked for first: writes to it are the most frequent requests by far. */
+static const struct route *find_kv_route(struct slice method, struct slice path,
+					 struct slice *part)
+{
+	const struct route *r = kv_routes;
+	size_t n = sizeof(KV_PATH) - 1;
+
+	if (!slice_has_prefix(path, KV_PATH))
+		return NULL;
+	while (r->method && !slice_is(method, r->method))
+		r++;
+	*part = (struct slice){ path.data + n, path.len - n };
+	return r;
+}
+
 static const struct route *find_route(struct slice method, struct slice path, struct slice *part)
 {
+	const struct route *kv = find_kv_route(method, path, part);
+
+	if (kv)
+		return kv;
 	*part = (struct slice){ NULL, 0 };
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		if (slice_is(method, routes[i].method) &&
@@ -348,30 +385,128 @@ static int check_api_version(struct call *c, int version)
 	return 0;
 }
 
-enum api_outcome api_request(struct api *api, struct api_turn *turn, const struct event *ev)
+enum api_outcome fail_not_ready(struct call *c)
 {
-	struct call c = { .api = api, .turn = turn, .ev = ev };
+	return fail(c, 503, "This node is not a swarm manager. Manager is being prepared or has "
+		    "trouble connecting to the cluster.");
+}
+
+static enum api_outcome run(struct call *c)
+{
 	const struct route *route;
 	struct http_url url;
 	struct slice part, ref;
 	int version;
 
-	if (http_url_split(ev->target, &url) < 0)
-		return fail(&c, 404, "page not found");
-	c.query = url.query;
+	if (http_url_split(c->ev->target, &url) < 0)
+		return fail(c, 404, "page not found");
+	c->query = url.query;
 	version = http_path_version(&url.path);
-	route = find_route(ev->method, url.path, &part);
+	route = find_route(c->ev->method, url.path, &part);
 	if (!route)
-		return fail(&c, 404, "page not found");
-	if (check_api_version(&c, version) < 0)
+		return fail(c, 404, "page not found");
+	if (check_api_version(c, version) < 0)
 		return API_REPLIED;
-	if (!turn->ready && !route->always)
-		return fail(&c, 503, "This node is not a swarm manager. Manager is being prepared "
-			    "or has trouble connecting to the cluster.");
+	if (!c->turn->ready && route->place != API_HERE)
+		return fail_not_ready(c);
 	if (part.len) {
-		if (http_url_decode(turn->arena, part, &ref) < 0)
-			return fail(&c, 400, "the path is not well encoded");
-		c.ref = arena_str(turn->arena, ref);
+		if (http_url_decode(c->turn->arena, part, &ref) < 0)
+			return fail(c, 400, "the path is not well encoded");
+		c->ref = ref.data;	/* a NUL follows it */
 	}
-	return route->run(&c);
+	return route->run(c);
+}
+
+enum api_outcome api_request(struct api *api, struct api_turn *turn, const struct event *ev)
+{
+	struct call c = { .api = api, .turn = turn, .ev = ev, .resumed = turn->no_wait };
+
+	return run(&c);
+}
+
+void api_gone(struct api *api, struct api_turn *turn, uint64_t request)
+{
+	kv_watch_drop(&api->watch, request);
+	logs_gone(api, turn, request);
+}
+
+/* ---- the key-value store ---- */
+
+/* Has the query a parameter of that name? */
+static int has_parameter(struct slice query, const char *name)
+{
+	while (query.len) {
+		struct slice parameter = slice_cut(&query, '&');
+
+		if (slice_is(slice_cut(&parameter, '='), name))
+			return 1;
+	}
+	return 0;
+}
+
+enum api_place api_place(const struct event *ev)
+{
+	const struct route *route = NULL;
+	struct http_url url;
+	struct slice part;
+
+	if (http_url_split(ev->target, &url) == 0) {
+		http_path_version(&url.path);
+		route = find_route(ev->method, url.path, &part);
+	}
+	if (!route)
+		return API_HERE;
+	if (route->run == kv_read && !has_parameter(url.query, "stale"))
+		return API_READ;
+	return route->place;
+}
+
+void api_watch(struct api *api, struct state *state)
+{
+	state->kv.note = kv_watch_note;
+	state->kv.note_context = &api->watch;
+	kv_watch_all(&api->watch);
+}
+
+void api_lost(struct api *api, struct api_turn *turn)
+{
+	logs_lost(api, turn);
+	kv_watch_lost(&api->watch);
+}
+
+static void resume(struct api *api, struct api_turn *turn, const struct kv_wait *wait)
+{
+	struct event ev = { .kind = EVENT_REQUEST, .id = wait->request, .method = SLICE("GET"),
+			    .target = wait->target };
+	struct call c = { .api = api, .turn = turn, .ev = &ev, .resumed = 1 };
+
+	if (wait->lost)
+		api_error(turn->fx, wait->request, 503, "the manager that was asked leads no more: "
+			  "try again");
+	else
+		(void)run(&c);	/* a read that has waited is replied to */
+}
+
+void api_due(struct api *api, struct api_turn *turn, uint64_t now_ms)
+{
+	while (effects_room(turn->fx) > EFFECTS_MAX / 4 && turn->fx->arena.used < API_DUE_BYTES) {
+		struct kv_wait *wait = kv_watch_take(&api->watch, now_ms);
+
+		if (!wait)
+			break;
+		resume(api, turn, wait);
+		kv_wait_free(wait);
+	}
+}
+
+int api_is_due(const struct api *api, uint64_t now_ms)
+{
+	uint64_t deadline_ms = api_deadline(api);
+
+	return api->log_streams.count > 0 || (deadline_ms && deadline_ms <= now_ms);
+}
+
+uint64_t api_deadline(const struct api *api)
+{
+	return kv_watch_deadline(&api->watch);
 }

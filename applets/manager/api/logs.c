@@ -183,19 +183,6 @@ static void end_part(struct api *api, struct api_turn *turn, struct part *p, con
 		end_stream(api, turn, s);
 }
 
-void api_log(struct api *api, struct api_turn *turn, const struct session_log *log)
-{
-	char key[8];
-	struct part *p = map_get(&api->log_parts, number_key(log->id, key));
-
-	if (!p)
-		return;		/* its client went while the piece was under way */
-	if (log->data)
-		send_lines(turn, p, log);
-	if (log->end)
-		end_part(api, turn, p, log->err);
-}
-
 void api_session_down(struct api *api, struct api_turn *turn, uint64_t session)
 {
 	struct map_entry *next;
@@ -206,6 +193,22 @@ void api_session_down(struct api *api, struct api_turn *turn, uint64_t session)
 		next = map_next(e);
 		if (p->session == session)
 			end_part(api, turn, p, "the node's session ended");
+	}
+}
+
+/* The nodes hear of it when their sessions end. */
+void logs_lost(struct api *api, struct api_turn *turn)
+{
+	struct map_entry *next;
+
+	for (struct map_entry *e = map_first(&api->log_parts); e; e = next) {
+		next = map_next(e);
+		part_free(e->value);
+		map_remove(&api->log_parts, e->key);
+	}
+	for (struct map_entry *e = map_first(&api->log_streams); e; e = next) {
+		next = map_next(e);
+		end_stream(api, turn, e->value);
 	}
 }
 
@@ -225,7 +228,24 @@ static void send_order(struct effects *fx, uint64_t session, struct session_logs
 	buf_done(&text);
 }
 
-void api_gone(struct api *api, struct api_turn *turn, uint64_t request)
+void api_log(struct api *api, struct api_turn *turn, uint64_t session,
+	     const struct session_log *log)
+{
+	char key[8];
+	struct part *p = map_get(&api->log_parts, number_key(log->id, key));
+
+	/* Its client went while the piece was under way, or there was no room to say so. */
+	if (!p && !log->end)
+		send_order(turn->fx, session, &(struct session_logs){ .id = log->id, .cancel = 1 });
+	if (!p)
+		return;
+	if (log->data)
+		send_lines(turn, p, log);
+	if (log->end)
+		end_part(api, turn, p, log->err);
+}
+
+void logs_gone(struct api *api, struct api_turn *turn, uint64_t request)
 {
 	char key[8];
 	struct stream *s = map_remove(&api->log_streams, number_key(request, key));
@@ -238,7 +258,8 @@ void api_gone(struct api *api, struct api_turn *turn, uint64_t request)
 		next = map_next(e);
 		if (p->stream != s)
 			continue;
-		send_order(turn->fx, p->session, &order);
+		if (effects_room(turn->fx) > EFFECTS_MAX / 4)
+			send_order(turn->fx, p->session, &order);
 		map_remove(&api->log_parts, e->key);
 		part_free(p);
 	}

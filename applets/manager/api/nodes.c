@@ -2,6 +2,48 @@
 #include <string.h>
 #include "applets/manager/api/private.h"
 
+const struct api_manager *api_manager_find(const struct api_turn *turn, const char *node_id)
+{
+	const struct api_manager *found = NULL;
+
+	for (uint32_t i = 0; i < turn->manager_count; i++) {
+		const struct api_manager *m = &turn->managers[i];
+
+		if (strcmp(m->node_id, node_id) == 0 && (!found || m->votes))
+			found = m;
+	}
+	return found;
+}
+
+void count_managers(const struct api_turn *turn, int *all, int *reachable)
+{
+	*all = *reachable = 0;
+	for (uint32_t i = 0; i < turn->manager_count; i++) {
+		const struct api_manager *m = &turn->managers[i];
+
+		if (api_manager_find(turn, m->node_id) != m)
+			continue;
+		++*all;
+		*reachable += m->reachable;
+	}
+}
+
+/* With what Raft knows of it, which is not in the state. */
+static void write_node(struct call *c, struct body *b, const struct node *stored)
+{
+	const struct api_manager *m = api_manager_find(c->turn, stored->meta.id);
+	struct manager_status status;
+	struct node node = *stored;
+
+	node.manager_status = NULL;
+	if (m) {
+		status = (struct manager_status){ m->leader,
+			m->reachable ? "reachable" : "unreachable", m->addr };
+		node.manager_status = &status;
+	}
+	body_object(b, &node_table, &node, (struct slice){ NULL, 0 });
+}
+
 static const char *role_of(const struct node *n)
 {
 	return n->spec.role == ROLE_MANAGER ? "manager" : "worker";
@@ -47,7 +89,7 @@ enum api_outcome node_list(struct call *c)
 		const struct node *n = state_entry(e);
 
 		if (is_listed(n, &f))
-			body_object(&b, &node_table, n, (struct slice){ NULL, 0 });
+			write_node(c, &b, n);
 	}
 	json_close_array(&b.w);
 	return body_send(c, 200, &b);
@@ -61,7 +103,7 @@ enum api_outcome node_inspect(struct call *c)
 	if (!n)
 		return API_REPLIED;
 	body_begin(&b);
-	body_object(&b, &node_table, n, (struct slice){ NULL, 0 });
+	write_node(c, &b, n);
 	return body_send(c, 200, &b);
 }
 
@@ -95,21 +137,15 @@ static int read_spec(struct call *c, struct node_spec *spec)
 	return -1;
 }
 
-static int count_managers(const struct state *state)
-{
-	int n = 0;
-
-	for (struct map_entry *e = state_first(state, OBJECT_NODE); e; e = map_next(e))
-		n += ((const struct node *)state_entry(e))->spec.role == ROLE_MANAGER;
-	return n;
-}
-
 static int check_role_change(struct call *c, const struct node *stored,
 			     const struct node_spec *spec)
 {
+	int all, reachable;
+
 	if (spec->role == stored->spec.role)
 		return 0;
-	if (spec->role == ROLE_WORKER && count_managers(c->turn->state) == 1)
+	count_managers(c->turn, &all, &reachable);
+	if (spec->role == ROLE_WORKER && all == 1)
 		fail(c, 400, FAILED_PRECONDITION "attempting to demote the last manager of the "
 		     "swarm");
 	else
@@ -128,6 +164,7 @@ enum api_outcome node_update(struct call *c)
 		return API_REPLIED;
 	node = *stored;
 	node.spec = spec;
+	node.manager_status = NULL;	/* older versions stored it */
 	txn_put(c->turn->txn, OBJECT_NODE, &node);
 	return reply_later(c, 200, NULL);
 }
@@ -138,7 +175,7 @@ enum api_outcome node_remove(struct call *c)
 
 	if (!n)
 		return API_REPLIED;
-	if (n->spec.role == ROLE_MANAGER)
+	if (api_manager_find(c->turn, n->meta.id))
 		return fail(c, 400, FAILED_PRECONDITION "node %s is a cluster manager and is a "
 			    "member of the raft cluster. It must be demoted to worker before "
 			    "removal", n->meta.id);

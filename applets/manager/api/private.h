@@ -13,6 +13,8 @@
 enum {
 	/* Every task of the largest swarm, a list of 64 MiB is what the server may hold. */
 	API_BODY_MAX = 60 * 1024 * 1024,
+	/* Answers to those that waited in one step; the rest comes in the next. */
+	API_DUE_BYTES = 16 * 1024 * 1024,
 	API_REPLICAS_MAX = 10000,	/* of one service: ten times Docker's tested clusters */
 };
 
@@ -29,6 +31,7 @@ struct call {
 	const struct event *ev;
 	struct slice query;	/* of the target, as sent */
 	const char *ref;	/* the path's variable part, decoded; NULL if it has none */
+	int resumed;		/* it has waited: answer now */
 };
 
 /* ---- api.c: replies ---- */
@@ -36,6 +39,7 @@ struct call {
 /* {"message": ...} */
 enum api_outcome fail(struct call *c, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+enum api_outcome fail_not_ready(struct call *c);
 enum api_outcome fail_text(struct call *c, int status, const char *prefix,
 			   const struct errmsg *msg);
 /* What to answer when the transaction is applied; text: JSON or NULL, in the turn's arena. */
@@ -112,6 +116,9 @@ void service_spec_show_defaults(struct arena *a, struct service_spec *spec);
 /* ---- logs.c ---- */
 
 void logs_done(struct api *api);
+void logs_gone(struct api *api, struct api_turn *turn, uint64_t request);
+/* All streams end. */
+void logs_lost(struct api *api, struct api_turn *turn);
 
 /* ---- handlers ---- */
 
@@ -146,6 +153,12 @@ enum api_outcome network_list(struct call *c);
 enum api_outcome network_inspect(struct call *c);
 enum api_outcome network_create(struct call *c);
 enum api_outcome network_remove(struct call *c);
+/* Managers by node: how many there are, and how many of them answer. */
+void count_managers(const struct api_turn *turn, int *all, int *reachable);
+enum api_outcome kv_read(struct call *c);
+enum api_outcome kv_write(struct call *c);
+enum api_outcome kv_delete(struct call *c);
+enum api_outcome kv_method(struct call *c);
 /* The cluster as /swarm and /info show it. */
 void write_cluster(struct body *b, const struct cluster *cluster);
 #endif

@@ -139,20 +139,18 @@ static struct slice host_of(const char *address)
 	return s;
 }
 
-static void write_managers(struct call *c, struct json_writer *w, int *nodes, int *managers)
+static void write_managers(struct call *c, struct json_writer *w)
 {
 	json_write_key(w, "RemoteManagers");
 	json_open_array(w);
-	for (struct map_entry *e = state_first(c->turn->state, OBJECT_NODE); e; e = map_next(e)) {
-		const struct node *n = state_entry(e);
+	for (uint32_t i = 0; i < c->turn->manager_count; i++) {
+		const struct api_manager *m = &c->turn->managers[i];
 
-		++*nodes;
-		if (n->spec.role != ROLE_MANAGER)
+		if (api_manager_find(c->turn, m->node_id) != m)
 			continue;
-		++*managers;
 		json_open_object(w);
-		json_put_str(w, "NodeID", n->meta.id);
-		json_put_str(w, "Addr", n->manager_status ? n->manager_status->addr : "");
+		json_put_str(w, "NodeID", m->node_id);
+		json_put_str(w, "Addr", m->addr);
 		json_close_object(w);
 	}
 	json_close_array(w);
@@ -163,17 +161,19 @@ static void write_swarm_info(struct call *c, struct body *b)
 	const struct manager_config *config = c->api->config;
 	const struct cluster *cluster = state_cluster(c->turn->state);
 	struct json_writer *w = &b->w;
-	int nodes = 0, managers = 0;
+	int managers, reachable;
 
+	count_managers(c->turn, &managers, &reachable);
 	json_write_key(w, "Swarm");
 	json_open_object(w);
 	json_put_str(w, "NodeID", config->node_id);
 	json_put_slice(w, "NodeAddr", host_of(config->advertise_addr));
 	json_put_str(w, "LocalNodeState", c->turn->ready ? "active" : "pending");
-	json_put_bool(w, "ControlAvailable", c->turn->ready);
+	json_put_bool(w, "ControlAvailable", c->turn->ready &&
+		      api_manager_find(c->turn, config->node_id));
 	json_put_str(w, "Error", "");
-	write_managers(c, w, &nodes, &managers);
-	json_put_i64(w, "Nodes", nodes);
+	write_managers(c, w);
+	json_put_u64(w, "Nodes", c->turn->state->objects[OBJECT_NODE].count);
 	json_put_i64(w, "Managers", managers);
 	if (cluster) {
 		json_write_key(w, "Cluster");
@@ -251,14 +251,39 @@ enum api_outcome swarm_joined(struct call *c)
 		    "leave this swarm and join another one.");
 }
 
-/* The text ends with a blank in Docker, too. */
+static int has_leader(const struct api_turn *turn)
+{
+	for (uint32_t i = 0; i < turn->manager_count; i++) {
+		if (turn->managers[i].leader)
+			return 1;
+	}
+	return 0;
+}
+
+/* A manager goes by force only. The texts are Docker's, with the blank at the end of one. */
 enum api_outcome swarm_leave(struct call *c)
 {
-	if (http_query_bool(c->query, "force"))
+	static const char last[] = "Removing the last manager erases all current state of the "
+		"swarm. Use `--force` to ignore this message. ";
+	static const char way_back[] = "The only way to restore a swarm that has lost consensus "
+		"is to reinitialize it with `--force-new-cluster`. Use `--force` to suppress this "
+		"message.";
+	const char *why = "";
+	int all, reachable;
+
+	count_managers(c->turn, &all, &reachable);
+	if (http_query_bool(c->query, "force") ||
+	    !api_manager_find(c->turn, c->api->config->node_id))
 		return API_LEAVE;
+	if (!has_leader(c->turn))
+		why = "Doing so may lose the consensus of your cluster. ";
+	else if (reachable - 2 <= all - reachable)
+		why = arena_printf(c->turn->arena, "Removing this node leaves %d managers out of "
+				   "%d. Without a Raft quorum your swarm will be inaccessible. ",
+				   reachable - 1, all);
 	return fail(c, 503, "You are attempting to leave the swarm on a node that is "
-		    "participating as a manager. Removing the last manager erases all current "
-		    "state of the swarm. Use `--force` to ignore this message. ");
+		    "participating as a manager. %s%s", all == 1 ? "" : why,
+		    all == 1 ? last : way_back);
 }
 
 enum api_outcome swarm_unlock_key(struct call *c)

@@ -194,14 +194,18 @@ static int check_restart(const struct restart_policy *p, struct errmsg *msg)
 }
 
 /* Docker answers a constraint it cannot read with 500 and code Unknown. */
-static int check_placement(const struct placement *p, struct errmsg *msg)
+static int check_placement(struct call *c, const struct placement *p, struct errmsg *msg)
 {
+	const struct json *root;
 	struct errmsg why = { { 0 } };
 
 	for (uint32_t i = 0; p && i < p->constraints.count; i++) {
 		if (constraint_check(p->constraints.items[i], &why) < 0)
 			return bad(msg, 500, UNKNOWN "%s", why.text);
 	}
+	if (p && p->preferences.len && json_parse(c->turn->arena, p->preferences, &root, NULL) == 0
+	    && json_count(root) > SPREAD_LEVELS_MAX)
+		return INVALID(msg, "Placement: more than %d preferences", SPREAD_LEVELS_MAX);
 	return 0;
 }
 
@@ -221,7 +225,7 @@ static int check_task(struct call *c, const struct task_spec *t, struct errmsg *
 	    (status = check_resources(t->resources, msg)) ||
 	    (status = check_restart(t->restart_policy, msg)))
 		return status;
-	return check_placement(t->placement, msg);
+	return check_placement(c, t->placement, msg);
 }
 
 static int check_mode(const struct service_mode *m, struct errmsg *msg)

@@ -9,7 +9,7 @@
  *	global.c      one task a node
  *	update.c      rolling updates; reap.c: history
  *	allocate.c    subnets and addresses; ports.c: published ports
- *	schedule.c    a node for each task; constraint.c: which nodes may do
+ *	schedule.c    a node for each task; constraint.c: which may do; spread.c: which first
  *	dispatch.c    what each node's session is told; netmap.c: who answers published ports
  */
 #ifndef SB_APPLETS_MANAGER_CONTROL_H
@@ -63,6 +63,7 @@ int allocate_ports(const struct state *s, struct arena *a, const struct service 
  */
 int allocate_subnet(const struct state *s, struct arena *a, struct network_spec *spec,
 		    struct errmsg *msg);
+enum { SPREAD_LEVELS_MAX = 8 };	/* placement preferences: a room, a rack, a host are three */
 /* 0, or ERR_INVALID with Docker's text for a constraint that does not parse. */
 int constraint_check(const char *text, struct errmsg *msg);
 

@@ -5,7 +5,7 @@ static int is_eligible(const struct scene *sc, const struct node *n)
 {
 	const struct placement *placement = sc->service->spec.task_template.placement;
 
-	return node_fitness(sc->turn->state, n->meta.id) == NODE_FITS &&
+	return node_fitness(sc->turn, n->meta.id) == NODE_FITS &&
 	       constraints_match(placement, n) && platforms_match(placement, n);
 }
 
@@ -35,7 +35,7 @@ static void settle_slot(struct scene *sc, struct slot *slot)
 
 	if (slot->busy)
 		return;
-	if (!n || (slot_active(slot) && node_fitness(sc->turn->state, slot->node_id) == NODE_FITS &&
+	if (!n || (slot_active(slot) && node_fitness(sc->turn, slot->node_id) == NODE_FITS &&
 		   !is_eligible(sc, n)))
 		slot_drop(sc, slot);
 }

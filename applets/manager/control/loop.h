@@ -57,10 +57,13 @@ const struct network *ingress_network(const struct state *s);
 int64_t time_after(int64_t at_ns, int64_t ns);
 
 enum node_fitness { NODE_FITS, NODE_DRAINED, NODE_LOST, NODE_GONE };
-/* Can tasks stay on this node: drained, down, or no node at all? */
-enum node_fitness node_fitness(const struct state *s, const char *node_id);
+/* Can tasks stay on this node: drained, down, or no node at all (or down for a day, docker-swarm.md
+ * 5.9: its tasks are given up, so that their addresses are free again)? */
+enum node_fitness node_fitness(const struct control_turn *turn, const char *node_id);
+/* Looks at the service again when the node, which is lost, is to be given up. */
+void scene_wake_when_gone(struct scene *sc, const char *node_id);
 /* Nothing of this task runs any more, as far as anybody can know. */
-int task_has_ended(const struct state *s, const struct task *t);
+int task_has_ended(const struct control_turn *turn, const struct task *t);
 
 /* ---- restart.c ---- */
 
@@ -78,7 +81,7 @@ void update_run(struct scene *sc);
 int task_is_dirty(const struct scene *sc, const struct task *t);
 void reap_slot(struct scene *sc, struct slot *slot);
 
-/* ---- placing: schedule.c, allocate.c, constraint.c ---- */
+/* ---- placing: schedule.c, allocate.c, constraint.c, spread.c ---- */
 
 /* Gives the waiting tasks addresses and nodes. Returns 1 when not all had room. */
 int schedule_run(struct control *c, struct control_turn *turn);
@@ -95,6 +98,20 @@ int pools_attach(struct pools *p, const struct service *service, struct task *t,
 		 struct errmsg *msg);
 /* 1 if the node meets all of them. */
 int constraints_match(const struct placement *placement, const struct node *node);
+enum {
+	SPREAD_KEY_MAX = SPREAD_LEVELS_MAX * 65536,	/* labels come in messages of some KiB */
+};
+struct spread {
+	uint32_t levels;
+	const char *labels[SPREAD_LEVELS_MAX];
+	int of_engine[SPREAD_LEVELS_MAX];	/* else the node's own */
+};
+/* placement may be NULL: no levels. Strings in a. */
+void spread_read(struct arena *a, const struct placement *placement, struct spread *out);
+/* Nodes with the same branch at a level have the same values of its label and those before it (a
+ * missing label is ""). In a. */
+struct slice spread_branch(const struct spread *s, uint32_t level, const struct node *n,
+			   struct arena *a);
 /* 1 if the node runs one of the placement's platforms. */
 int platforms_match(const struct placement *placement, const struct node *node);
 #endif

@@ -10,7 +10,15 @@
 /* A task that is told to stop and does not is waited for no longer than this. */
 #define STOP_WAIT_MAX_NS (60 * SECOND_NS)
 
-/* Restarts of this version in the slot up to t, within the window before t ended. */
+/* Not because its node was drained or lost. */
+static int ended_by_itself(const struct task *t)
+{
+	return t->status.state == TASK_COMPLETE || t->status.state == TASK_FAILED ||
+	       t->status.state == TASK_REJECTED;
+}
+
+/* Restarts of this version in the slot up to t, within the window before t ended. A task of a
+ * global service that follows on one that did not end by itself is no restart. */
 static uint64_t restarts_until(const struct slot *slot, const struct task *t, int64_t window)
 {
 	uint64_t n = 0, in_window = 0;
@@ -20,14 +28,15 @@ static uint64_t restarts_until(const struct slot *slot, const struct task *t, in
 		const struct task *other = slot->tasks[i];
 
 		seen |= other == t;
-		if (!seen || other->spec_version != t->spec_version)
+		if (!seen || other->spec_version != t->spec_version ||
+		    (slot->node_id && !ended_by_itself(other)))
 			continue;
 		n++;
 		if (window == 0 || other->meta.created_at > t->status.timestamp - window)
 			in_window++;
 	}
 	/* The oldest is no restart; being the oldest, it is in the window only if all are. */
-	return in_window == n ? n - 1 : in_window;
+	return n > 0 && in_window == n ? n - 1 : in_window;
 }
 
 int restart_wanted(const struct slot *slot, const struct task *t)
@@ -58,7 +67,7 @@ static int has_better(const struct scene *sc, const struct slot *slot, const str
 		const struct task *other = slot->tasks[i];
 
 		if (other != t && other->desired_state <= TASK_RUNNING &&
-		    !task_has_ended(sc->turn->state, other) && !task_is_dirty(sc, other))
+		    !task_has_ended(sc->turn, other) && !task_is_dirty(sc, other))
 			return 1;
 	}
 	return 0;
@@ -72,8 +81,7 @@ static int is_overtaken(const struct scene *sc, const struct slot *slot, const s
 
 static void replace(struct scene *sc, struct slot *slot, const struct task *t)
 {
-	enum node_fitness fitness = t->node_id ? node_fitness(sc->turn->state, t->node_id)
-					       : NODE_FITS;
+	enum node_fitness fitness = t->node_id ? node_fitness(sc->turn, t->node_id) : NODE_FITS;
 	int64_t now = sc->turn->wall_ns;
 
 	/* A task that fails while it waits for its start must not shorten the delay. */
@@ -98,7 +106,7 @@ static int must_wait(const struct scene *sc, const struct slot *slot)
 	for (uint32_t i = 0; i < slot->count; i++) {
 		const struct task *other = slot->tasks[i];
 
-		if (other->desired_state > TASK_RUNNING && !task_has_ended(sc->turn->state, other))
+		if (other->desired_state > TASK_RUNNING && !task_has_ended(sc->turn, other))
 			return 1;
 	}
 	return 0;
@@ -117,12 +125,33 @@ static void promote(struct scene *sc, struct slot *slot, const struct task *t)
 		slot_desire(sc, slot, t, TASK_RUNNING);
 }
 
-/* A task that is meant to stop, on a node that is no more. */
+/* A task that is meant to stop, on a node that is no more or has been lost for long. */
 static void bury(struct scene *sc, struct slot *slot, const struct task *t)
 {
-	if (t->node_id && !task_is_dead(t) && scene_room(sc, 1) &&
-	    node_fitness(sc->turn->state, t->node_id) == NODE_GONE)
+	if (!t->node_id || task_is_dead(t))
+		return;
+	if (node_fitness(sc->turn, t->node_id) != NODE_GONE)
+		scene_wake_when_gone(sc, t->node_id);
+	else if (scene_room(sc, 1))
 		slot_desire(sc, slot, t, t->desired_state);
+}
+
+/*
+ * May it not stay where it is? A node's labels may have changed; then it is told to stop as on a
+ * drained node, where docker rejects it. That its service has other constraints by now is the
+ * updater's business, and that of a global one its own.
+ */
+static int is_misplaced(const struct scene *sc, const struct slot *slot, const struct task *t)
+{
+	const struct node *n = t->node_id ? state_node(sc->turn->state, t->node_id) : NULL;
+
+	if (!t->node_id)
+		return 0;
+	if (node_fitness(sc->turn, t->node_id) != NODE_FITS)
+		return 1;
+	return !slot->node_id && n->spec.availability == AVAILABILITY_ACTIVE &&
+	       t->status.state >= TASK_ASSIGNED && !constraints_match(t->spec.placement, n) &&
+	       !constraints_match(sc->service->spec.task_template.placement, n);
 }
 
 static void stop(struct scene *sc, struct slot *slot, const struct task *t)
@@ -141,12 +170,10 @@ void restart_slot(struct scene *sc, struct slot *slot)
 		return;
 	for (uint32_t i = 0; i < slot->count; i++) {
 		const struct task *t = slot->tasks[i];
-		int misplaced = t->node_id &&
-				node_fitness(sc->turn->state, t->node_id) != NODE_FITS;
 
 		if (t->desired_state > TASK_RUNNING)
 			bury(sc, slot, t);
-		else if (task_is_dead(t) || misplaced)
+		else if (task_is_dead(t) || is_misplaced(sc, slot, t))
 			replace(sc, slot, t);
 		else if (t != newest ? newest_runs : is_overtaken(sc, slot, t))
 			stop(sc, slot, t);

@@ -24,6 +24,7 @@ struct candidate {
 	uint32_t tasks;			/* active ones */
 	uint32_t of_service;		/* active ones of the service under way */
 	uint32_t failures;		/* of this service and version, of late */
+	uint32_t *branch[SPREAD_LEVELS_MAX];	/* active ones of the service in its branch */
 };
 
 struct placing {
@@ -33,6 +34,7 @@ struct placing {
 	struct map host_ports;		/* "node id/protocol/port": published there */
 	struct pools *pools;
 	const struct task *group;	/* a task of the service and version under way */
+	struct spread spread;		/* its placement preferences */
 	const char *hopeless;		/* why no node would do for this group, or NULL */
 };
 
@@ -113,6 +115,37 @@ static int same_group(const struct task *a, const struct task *b)
 	       a->spec_version == b->spec_version;
 }
 
+/* One more active task of the service on this node. */
+static void count_task(const struct placing *p, struct candidate *c)
+{
+	c->of_service++;
+	for (uint32_t i = 0; i < p->spread.levels; i++)
+		++*c->branch[i];
+}
+
+/* A counter for each branch, shared by its nodes. */
+static void open_branches(struct placing *p, const struct task *t)
+{
+	struct arena *a = p->turn->arena;
+	struct map counters;
+
+	spread_read(a, t->spec.placement, &p->spread);
+	for (uint32_t level = 0; level < p->spread.levels; level++) {
+		map_init(&counters);
+		for (uint32_t i = 0; i < p->node_count; i++) {
+			struct candidate *c = &p->nodes[i];
+			struct slice key = spread_branch(&p->spread, level, c->node, a);
+
+			c->branch[level] = map_get(&counters, key);
+			if (!c->branch[level]) {
+				c->branch[level] = arena_new(a, sizeof(*c->branch[level]));
+				map_set(&counters, key, c->branch[level]);
+			}
+		}
+		map_done(&counters);
+	}
+}
+
 /* What is known of the service of t on each node. */
 static void open_group(struct placing *p, const struct task *t)
 {
@@ -122,6 +155,7 @@ static void open_group(struct placing *p, const struct task *t)
 	p->hopeless = NULL;
 	for (uint32_t i = 0; i < p->node_count; i++)
 		p->nodes[i].of_service = p->nodes[i].failures = 0;
+	open_branches(p, t);
 	for (const struct task *o = state_service_tasks(p->turn->state, t->service_id, &it); o;
 	     o = state_tasks_next(&it)) {
 		struct candidate *c = o->node_id ? find_node(p, o->node_id) : NULL;
@@ -129,7 +163,7 @@ static void open_group(struct placing *p, const struct task *t)
 		if (!c || o->status.state < TASK_ASSIGNED)
 			continue;
 		if (task_is_active(o) && !task_is_dead(o))
-			c->of_service++;
+			count_task(p, c);
 		if ((o->status.state == TASK_FAILED || o->status.state == TASK_REJECTED) &&
 		    o->spec_version == t->spec_version &&
 		    o->status.timestamp > p->turn->wall_ns - FAILURES_WINDOW_NS)
@@ -174,8 +208,12 @@ static enum filter run_filters(struct placing *p, const struct candidate *c, con
 	return FILTERS;
 }
 
-static int is_better(const struct candidate *a, const struct candidate *b)
+static int is_better(const struct placing *p, const struct candidate *a, const struct candidate *b)
 {
+	for (uint32_t i = 0; i < p->spread.levels; i++) {
+		if (*a->branch[i] != *b->branch[i])
+			return *a->branch[i] < *b->branch[i];
+	}
 	if ((a->failures >= FAILURES_MAX || b->failures >= FAILURES_MAX) &&
 	    a->failures != b->failures)
 		return a->failures < b->failures;
@@ -250,7 +288,7 @@ static struct candidate *choose(struct placing *p, const struct task *t, const c
 		filter = run_filters(p, c, t);
 		if (filter < FILTERS)
 			counts[filter]++;
-		else if (!best || is_better(c, best))
+		else if (!best || is_better(p, c, best))
 			best = c;
 	}
 	if (best)
@@ -288,7 +326,7 @@ static void place(struct placing *p, const struct task *stored)
 			"scheduler assigned task to node";
 		t.node_id = c->node->meta.id;
 		occupy(p, c, &t);
-		c->of_service++;
+		count_task(p, c);
 	}
 	if (t.status.state == stored->status.state &&
 	    slice_equal(slice_of(why), slice_of(stored->status.err)))

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NODE_LOST_MAX_NS (24 * 3600 * SECOND_NS)
+
 int scene_room(struct scene *sc, uint32_t n)
 {
 	if (txn_has_room(sc->turn->txn, n))
@@ -25,32 +27,44 @@ void scene_wake(struct scene *sc, int64_t at_ns)
 		sc->wake_ns = at_ns;
 }
 
-enum node_fitness node_fitness(const struct state *s, const char *node_id)
+/* When a node is down its object was changed last when it became so, or by a user since. */
+static int64_t given_up_at(const struct node *n)
 {
-	const struct node *n = state_node(s, node_id);
+	return time_after(n->meta.updated_at, NODE_LOST_MAX_NS);
+}
+
+enum node_fitness node_fitness(const struct control_turn *turn, const char *node_id)
+{
+	const struct node *n = state_node(turn->state, node_id);
 
 	if (!n)
 		return NODE_GONE;
 	if (n->status.state == NODE_DOWN)
-		return NODE_LOST;
+		return turn->wall_ns < given_up_at(n) ? NODE_LOST : NODE_GONE;
 	return n->spec.availability == AVAILABILITY_DRAIN ? NODE_DRAINED : NODE_FITS;
 }
 
-int task_has_ended(const struct state *s, const struct task *t)
+void scene_wake_when_gone(struct scene *sc, const char *node_id)
+{
+	if (node_fitness(sc->turn, node_id) == NODE_LOST)
+		scene_wake(sc, given_up_at(state_node(sc->turn->state, node_id)));
+}
+
+int task_has_ended(const struct control_turn *turn, const struct task *t)
 {
 	enum node_fitness fitness;
 
 	if (task_is_dead(t) || t->status.state < TASK_ASSIGNED)
 		return 1;
-	fitness = node_fitness(s, t->node_id);
+	fitness = node_fitness(turn, t->node_id);
 	return fitness == NODE_GONE || fitness == NODE_LOST;
 }
 
 /* Nothing has to be told to a node any more. */
-static int may_go(const struct state *s, const struct task *t)
+static int may_go(const struct control_turn *turn, const struct task *t)
 {
 	return task_is_dead(t) || t->status.state < TASK_ASSIGNED ||
-	       node_fitness(s, t->node_id) == NODE_GONE;
+	       node_fitness(turn, t->node_id) == NODE_GONE;
 }
 
 static void drop_task(struct scene *sc, const struct task *t)
@@ -60,9 +74,12 @@ static void drop_task(struct scene *sc, const struct task *t)
 
 	if (txn_touches(txn, OBJECT_TASK, t->meta.id) || !scene_room(sc, 1))
 		return;
-	if (may_go(sc->turn->state, t)) {
+	if (may_go(sc->turn, t)) {
 		txn_remove(txn, OBJECT_TASK, t->meta.id, t->meta.version);
-	} else if (t->desired_state != TASK_REMOVE) {
+		return;
+	}
+	scene_wake_when_gone(sc, t->node_id);
+	if (t->desired_state != TASK_REMOVE) {
 		changed.desired_state = TASK_REMOVE;
 		txn_put(txn, OBJECT_TASK, &changed);
 	}
@@ -149,7 +166,7 @@ void slot_desire(struct scene *sc, struct slot *slot, const struct task *t, int 
 	}
 	changed.desired_state = desired;
 	if (desired > TASK_RUNNING && t->node_id && !task_is_dead(t) &&
-	    node_fitness(sc->turn->state, t->node_id) == NODE_GONE) {
+	    node_fitness(sc->turn, t->node_id) == NODE_GONE) {
 		changed.status.timestamp = sc->turn->wall_ns;
 		changed.status.state = TASK_ORPHANED;
 		changed.status.message = "Task belonged to a node that has been deleted";

@@ -117,7 +117,7 @@ static void count_failures(struct update *u, const struct slot *slot)
 /* On a node that is drained or down a global service has nothing to replace. */
 static int slot_is_dirty(const struct scene *sc, const struct slot *slot)
 {
-	if (slot->node_id && node_fitness(sc->turn->state, slot->node_id) != NODE_FITS)
+	if (slot->node_id && node_fitness(sc->turn, slot->node_id) != NODE_FITS)
 		return 0;
 	return task_is_dirty(sc, current_task(sc, slot));
 }
