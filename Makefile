@@ -5,6 +5,7 @@
 #	make unit		the unit tests, under the address and undefined sanitizers
 #	make ONLY="base http" unit	only these layers and their tests
 #	make sim SEED=7 | SEEDS=1-1000	the simulator
+#	make mutate		proof that it can fail: faults made on purpose, one by one
 #	make fuzz SECONDS_EACH=60	every fuzzer
 #	make cov		the unit tests' line coverage
 #	make install DESTDIR= PREFIX=/usr/local INIT=systemd|openrc|procd
@@ -43,7 +44,8 @@ UNIT := $(sort $(wildcard tests/unit/*.c))
 ifdef ONLY
 CORE := $(foreach l,$(ONLY),$(filter core/$l/%,$(CORE)))
 APPLETS := $(foreach l,$(ONLY),$(filter applets/$l/%,$(APPLETS)))
-UNIT := $(filter-out tests/unit/test_%,$(UNIT)) $(foreach l,$(ONLY),$(filter tests/unit/test_$l_%,$(UNIT)))
+UNIT := $(filter tests/unit/unit.c tests/unit/scratch.c,$(UNIT)) \
+	$(foreach l,$(ONLY),$(filter tests/unit/$l_% tests/unit/test_$l_%,$(UNIT)))
 endif
 MAIN := applets/main.c
 WIRING := $(MAIN) applets/applets.c $(wildcard applets/*/main*.c applets/*/*/main*.c)
@@ -63,6 +65,9 @@ LIBS := -lbearssl -ltomcrypt -ltommath -lcjson -lyaml
 cc_release = $(CC)
 flags_release := $(BASE) $(WARN) -Os -g -ffunction-sections -fdata-sections \
 	-fstack-protector-strong -fPIE -fno-asynchronous-unwind-tables
+# What every write goes through is compiled for speed.
+fast := core/base core/http core/raft
+$(addsuffix /%.o,$(addprefix $(BUILD)/obj/release/,$(fast))): speed := -O2
 deps_release := musl
 cc_asan = $(HOSTCC)
 # At -O1 with sanitizers gcc's flow warnings are guesses; the other flavours keep them.
@@ -88,7 +93,7 @@ define flavour
 $(BUILD)/obj/$(1)/%.o: %.c $(DEPS)/$(deps_$(1))/stamp Makefile
 	$$(call say,CC,$(1)/$$*)
 	@mkdir -p $$(@D)
-	$$Q$$(cc_$(1)) $$(flags_$(1)) $$(if $$(filter applets/%,$$<),-DSB_VERSION='"$$(VERSION)"') \
+	$$Q$$(cc_$(1)) $$(flags_$(1)) $$(speed) $$(if $$(filter applets/%,$$<),-DSB_VERSION='"$$(VERSION)"') \
 		-isystem $(DEPS)/$(deps_$(1))/include \
 		$$(if $$(filter musl,$(deps_$(1))),-isystem $(DEPS)/musl/kernel-include) \
 		-MMD -MP -c $$< -o $$@
@@ -155,12 +160,18 @@ $(BUILD)/sim: $(call obj,host,$(SIM)) $(BUILD)/obj/host/libswarmbox.a
 	$(call say,LD,$@)
 	$Q$(HOSTCC) -o $@ $^ $(call libs,host)
 
+# The lab's clients share no more with what they test than this.
+KVLOAD := $(sort $(wildcard tests/lab/*.c core/base/*.c)) core/codec/base64.c
+$(BUILD)/kvload: $(call obj,host,$(KVLOAD))
+	$(call say,LD,$@)
+	$Q$(HOSTCC) -pthread -o $@ $^ $(call libs,host)
+
 $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/tests/fuzz/%.o $(BUILD)/obj/fuzz/libswarmbox.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$Q$(FUZZCC) $(SAN) -fsanitize=fuzzer -o $@ $^ $(call libs,fuzz)
 
-.PHONY: FORCE all asan unit unit-bin cov fuzz fuzz-bin sim sim-bin tidy purity size check check-slow \
+.PHONY: FORCE all asan unit unit-bin cov fuzz fuzz-bin sim sim-bin mutate tidy purity size check check-slow \
 	check-bin soak bench deps quickstart quickstart-down image install clean
 
 deps: $(DEPS)/musl/stamp $(DEPS)/host/stamp
@@ -168,7 +179,7 @@ asan: $(BUILD)/asan/unit $(if $(wildcard $(MAIN)),$(BUILD)/asan/swarmbox)
 fuzz-bin: $(addprefix $(BUILD)/fuzz/,$(FUZZERS))
 sim-bin: $(if $(SIM),$(BUILD)/sim)
 purity-bin: $(call obj,release,$(PURE))
-check-bin: purity-bin asan fuzz-bin sim-bin $(if $(wildcard $(MAIN)),$(BUILD)/swarmbox)
+check-bin: purity-bin asan fuzz-bin sim-bin $(if $(wildcard $(MAIN)),$(BUILD)/swarmbox) $(BUILD)/kvload
 
 unit: $(BUILD)/asan/unit
 	$Q$< $(TESTS)
@@ -184,6 +195,11 @@ fuzz: fuzz-bin
 sim: sim-bin
 	$Q$(if $(SIM),$(BUILD)/sim --seeds $(SEEDS),echo 'there is no tests/sim yet')
 
+mutate: $(call obj,host,$(SIM)) $(BUILD)/obj/host/libswarmbox.a
+	$QBUILD='$(BUILD)' MUTATE_SIM='$(call obj,host,$(SIM))' \
+		MUTATE_CC='$(cc_host) $(flags_host) -DSB_VERSION=\"mutant\" -isystem $(DEPS)/host/include' \
+		MUTATE_LINK='$(BUILD)/obj/host/libswarmbox.a $(call libs,host)' tests/sim/mutate
+
 tidy:
 	$Qtools/tidy
 
@@ -198,9 +214,9 @@ check:
 	$Q+MAKE='$(MAKE)' BUILD='$(BUILD)' DEPS='$(DEPS)' tools/check
 check-slow:
 	$Q+MAKE='$(MAKE)' BUILD='$(BUILD)' DEPS='$(DEPS)' tools/check --slow
-soak: all
+soak: all $(BUILD)/kvload
 	$QBUILD='$(abspath $(BUILD))' SWARMBOX='$(abspath $(BUILD)/swarmbox)' tests/lab/soak
-bench: all
+bench: all $(BUILD)/kvload
 	$QBUILD='$(abspath $(BUILD))' SWARMBOX='$(abspath $(BUILD)/swarmbox)' tests/bench/run
 
 # ---- use -----------------------------------------------------------------------
@@ -228,7 +244,7 @@ install: all
 # The libraries stay: tools/deps knows when they are stale. rm -rf build takes all.
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/asan $(BUILD)/cov $(BUILD)/fuzz $(BUILD)/sim $(BUILD)/check \
-		$(BUILD)/swarmbox $(BUILD)/swarmbox.debug
+		$(BUILD)/kvload $(BUILD)/swarmbox $(BUILD)/swarmbox.debug
 
 -include $(foreach f,release asan cov host fuzz,$(patsubst %.o,%.d, \
-	$(call obj,$f,$(CORE) $(APPLETS) $(UNIT) $(SIM) $(wildcard tests/fuzz/*.c))))
+	$(call obj,$f,$(CORE) $(APPLETS) $(UNIT) $(SIM) $(wildcard tests/fuzz/*.c tests/lab/*.c))))

@@ -1,6 +1,9 @@
 /*
- * swarmbox init and swarmbox manager: what is asked for, then the daemon in the background or
- * here. Contracts are in main.h.
+ * swarmbox init, join and manager: what is asked for, then the daemon in the background or here.
+ * Contracts are in main.h.
+ *
+ * A new node is written by the daemon itself, under the data folder's lock (create); here is only
+ * what it shall be.
  */
 #include "applets/manager/main.h"
 #include <errno.h>
@@ -28,12 +31,15 @@ enum {
 	READY_MS = 60000,	/* recovery of the largest log, by far */
 	PING_MS = 5000,
 	CLUSTER_PORT = 2377,
+	ANSWER_MS = 20000,	/* for a manager to answer, as docker's join waits */
+	ANSWER_AGAIN_MS = 250,
+	STOPPING_MS = 2000,	/* for a daemon to let go of the data folder */
 };
 
 struct start_options {
 	const char *data_dir, *run_dir, *engine;
 	const char *listen_addr, *advertise_addr, *default_addr_pool;
-	int foreground;
+	int foreground, force_new_cluster;
 };
 
 #define OPTION(member, name_, kind_, placeholder_, default_, help_) \
@@ -48,17 +54,25 @@ struct start_options {
 	OPTION(engine, "engine", OPTION_STRING, "ADDRESS", "unix:///var/run/docker.sock", \
 	       "The container engine's socket")
 
+#define ADDRESSES \
+	OPTION(advertise_addr, "advertise-addr", OPTION_STRING, "HOST[:PORT]", NULL, \
+	       "Address that other nodes reach this one at"), \
+	OPTION(listen_addr, "listen-addr", OPTION_STRING, "HOST[:PORT]", "0.0.0.0:2377", \
+	       "Address to listen at for other nodes")
+#define FOREGROUND \
+	OPTION(foreground, "foreground", OPTION_FLAG, NULL, NULL, "Do not go to the background")
+
 static const struct option init_options[] = {
-	OPTION(advertise_addr, "advertise-addr", OPTION_STRING, "HOST[:PORT]", NULL,
-	       "Address that other nodes reach this one at"),
-	OPTION(listen_addr, "listen-addr", OPTION_STRING, "HOST[:PORT]", "0.0.0.0:2377",
-	       "Address to listen at for other nodes"),
+	ADDRESSES,
 	OPTION(default_addr_pool, "default-addr-pool", OPTION_STRING, "SUBNET", "10.0.0.0/8",
 	       "Pool that networks get their subnets from"),
-	OPTION(foreground, "foreground", OPTION_FLAG, NULL, NULL, "Do not go to the background"),
+	OPTION(force_new_cluster, "force-new-cluster", OPTION_FLAG, NULL, NULL,
+	       "Make this node the swarm's only manager; all it has recorded is kept"),
+	FOREGROUND,
 	WHERE,
 	{ 0 },
 };
+static const struct option join_options[] = { ADDRESSES, FOREGROUND, WHERE, { 0 } };
 static const struct option manager_options[] = {
 	OPTION(foreground, "foreground", OPTION_FLAG, NULL, "true",
 	       "Stay; =false goes to the background once ready"),
@@ -71,8 +85,14 @@ const struct command init_commands[] = {
 	  .options = init_options, .size = sizeof(struct start_options) },
 	{ 0 },
 };
+const struct command join_commands[] = {
+	{ .name = "", .summary = "Join a swarm as one of its managers", .arguments = "HOST[:PORT]",
+	  .options = join_options, .size = sizeof(struct start_options), .args_min = 1,
+	  .args_max = 1 },
+	{ 0 },
+};
 const struct command manager_commands[] = {
-	{ .name = "", .summary = "Run this node, which init has set up", .arguments = "",
+	{ .name = "", .summary = "Run this node, which init or join has set up", .arguments = "",
 	  .options = manager_options, .size = sizeof(struct start_options) },
 	{ 0 },
 };
@@ -88,10 +108,10 @@ int daemon_node_exists(const char *data_dir)
 	struct manager_config node;
 	struct errmsg msg;
 	struct arena a;
-	int err;
+	int err, founder;
 
 	arena_init(&a);
-	err = node_load(&a, data_dir, &node, &msg);
+	err = node_load(&a, data_dir, &node, &founder, &msg);
 	arena_done(&a);
 	return err != ERR_NOT_FOUND;
 }
@@ -105,6 +125,29 @@ static int socket_path(const char *text, const char *option, char out[FILE_PATH_
 	if (!slice_has_prefix(s, "unix://") || s.len - 7 >= FILE_PATH_MAX || s.len == 7)
 		return errmsg_set(msg, ERR_INVALID, "%s %s: must be unix:///PATH", option, text);
 	snprintf(out, FILE_PATH_MAX, "%s", text + 7);
+	return 0;
+}
+
+/* Where our API is answered. A unix:// address replaces the socket in the run folder; a tcp:// one
+ * is served beside it. Without TLS it must not leave this host. */
+static int take_host(const char *host, struct daemon_config *c, struct errmsg *msg)
+{
+	struct http_address to;
+	uint32_t address = 0x7f000001;
+	char text[16];
+	int err;
+
+	if (slice_has_prefix(slice_of(host), "unix://"))
+		return socket_path(host, "--host", c->api_path, msg);
+	err = http_address_parse(slice_of(host), &to, msg);
+	if (err < 0)
+		return errmsg_prefix(msg, err, "--host");
+	if (!slice_is(to.host, "localhost") &&
+	    (ipv4_parse(to.host, &address) < 0 || address >> 24 != 127))
+		return errmsg_set(msg, ERR_INVALID, "--host %s: TCP is without TLS, so it must be "
+				  "a loopback address such as tcp://127.0.0.1:2375", host);
+	ipv4_format(address, text);
+	snprintf(c->api_tcp, sizeof(c->api_tcp), "%s:%u", text, to.port);
 	return 0;
 }
 
@@ -127,12 +170,10 @@ static int take_options(const struct option_result *r, struct daemon_config *c, 
 	if (err == 0)
 		err = socket_path(o->engine ? o->engine : "unix:///var/run/docker.sock",
 				  "--engine", c->engine_path, msg);
-	if (err == 0 && host)
-		err = socket_path(host, "--host", c->api_path, msg);
-	else if (err == 0 && snprintf(c->api_path, FILE_PATH_MAX, "%s/docker.sock", c->run_dir) >=
-		 FILE_PATH_MAX)
+	if (err == 0 && snprintf(c->api_path, FILE_PATH_MAX, "%s/docker.sock", c->run_dir) >=
+	    FILE_PATH_MAX)
 		err = errmsg_set(msg, ERR_INVALID, "path too long");
-	return err;
+	return err == 0 && host && *host ? take_host(host, c, msg) : err;
 }
 
 /* Sends GET /_ping and waits for the answer. */
@@ -191,12 +232,12 @@ static int check_engine(const char *path, struct errmsg *msg)
 	return err;
 }
 
-/* The address that packets to the outside would carry. None is sent. */
-static void find_address(char out[16])
+/* Our address in packets to that one. None is sent. */
+static void find_address(uint32_t to, char out[16])
 {
 	struct sockaddr_in self = { 0 };
 	socklen_t n = sizeof(self);
-	int fd = sock_connect_udp(0xc0000201, 9, NULL);	/* 192.0.2.1, RFC 5737 */
+	int fd = sock_connect_udp(to, 9, NULL);
 
 	if (fd < 0 || getsockname(fd, (struct sockaddr *)&self, &n) < 0)
 		self.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -223,10 +264,33 @@ static int full_address(struct arena *a, const char *option, const char *given,
 	return 0;
 }
 
-static int new_node(struct arena *a, const struct start_options *o, struct manager_config *node,
-		    struct errmsg *msg)
+/* "ADDRESS:PORT", as full_address makes it. */
+static void split_address(const char *text, uint32_t *address, uint16_t *port)
+{
+	struct slice rest = slice_of(text);
+	uint64_t number = 0;
+
+	(void)ipv4_parse(slice_cut(&rest, ':'), address);
+	(void)slice_to_u64(rest, 65535, &number);
+	*port = (uint16_t)number;
+}
+
+static uint64_t new_raft_id(void)
+{
+	uint64_t id = 0;
+
+	while (id == 0)
+		entropy_fill(&id, sizeof(id));
+	return id;
+}
+
+/* manager: the one to join at, NULL for a new swarm. */
+static int new_node(struct arena *a, const struct start_options *o, const char *manager,
+		    struct manager_config *node, struct errmsg *msg)
 {
 	char address[16], *id = arena_new(a, ID_LEN + 1);
+	uint32_t to = 0xc0000201;	/* 192.0.2.1, RFC 5737: what the default route leads to */
+	uint16_t port;
 	struct rng rng;
 	uint64_t seed;
 	int err;
@@ -235,12 +299,60 @@ static int new_node(struct arena *a, const struct start_options *o, struct manag
 	rng_init(&rng, seed);
 	id_new(&rng, id);
 	node->node_id = id;
+	node->raft_id = new_raft_id();
+	node->begin = manager ? RAFT_JOIN : RAFT_FOUND;
+	node->contacts = manager ? manager : "";
 	node->default_addr_pool = o->default_addr_pool ? o->default_addr_pool : "10.0.0.0/8";
-	find_address(address);
+	if (manager)
+		split_address(manager, &to, &port);
+	find_address(to, address);
 	err = full_address(a, "--listen-addr", o->listen_addr, "0.0.0.0", &node->listen_addr, msg);
 	if (err == 0)
 		err = full_address(a, "--advertise-addr", o->advertise_addr, address,
 				   &node->advertise_addr, msg);
+	return err;
+}
+
+/* 0 when somebody takes a connection there. */
+static int try_manager(uint32_t address, uint16_t port, uint64_t end, struct errmsg *msg)
+{
+	int fd = sock_connect_tcp(address, port, msg);
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	uint64_t now = clock_now_ms();
+	int err;
+
+	if (fd < 0)
+		return fd;
+	if (poll(&p, 1, end > now ? (int)(end - now) : 0) > 0)
+		err = sock_connected(fd, msg);
+	else
+		err = errmsg_set(msg, ERR_TIMEOUT, "no answer");
+	close(fd);
+	return err;
+}
+
+/* Before anything is made: a wrong address is the likeliest mistake. The manager may be starting
+ * at this moment, too, so a refusal is not the last word. */
+static int wait_manager(const char *manager, struct errmsg *msg)
+{
+	uint64_t end = clock_now_ms() + ANSWER_MS;
+	struct errmsg why;
+	uint32_t address;
+	uint16_t port;
+	int err;
+
+	split_address(manager, &address, &port);
+	for (;;) {
+		why = (struct errmsg){ { 0 } };
+		err = try_manager(address, port, end, &why);
+		if (err == 0 || clock_now_ms() >= end)
+			break;
+		(void)poll(NULL, 0, ANSWER_AGAIN_MS);
+	}
+	if (err < 0)
+		errmsg_set(msg, err, "nobody answers at %s after %d s (%.100s): check the address, "
+			   "that a manager runs there, and that TCP port %u is open between the "
+			   "hosts", manager, ANSWER_MS / 1000, why.text, port);
 	return err;
 }
 
@@ -277,7 +389,11 @@ static int wait_ready(int fd, const struct daemon_config *c, struct errmsg *msg)
 	char text[ERRMSG_MAX] = "";
 	ssize_t n;
 
-	if (poll(&p, 1, READY_MS) <= 0)
+	if (poll(&p, 1, READY_MS) <= 0 && c->create && c->node.begin == RAFT_JOIN)
+		return errmsg_set(msg, ERR_TIMEOUT, "not a member after %d s, but the attempt goes "
+				  "on in the background: see 'swarmbox info' and %s/swarmbox.log",
+				  READY_MS / 1000, c->run_dir);
+	if (p.revents == 0)
 		return errmsg_set(msg, ERR_TIMEOUT, "not ready after %d s: see %s/swarmbox.log",
 				  READY_MS / 1000, c->run_dir);
 	n = read(fd, text, sizeof(text) - 1);
@@ -343,10 +459,13 @@ static void host_name(struct manager_config *node)
 	node->hostname = uname(&name) == 0 ? name.nodename : "localhost";
 }
 
-static int start_init(struct daemon_config *c, const struct start_options *o, struct arena *a)
+/* A new node. manager: the one to join at, NULL for a new swarm. */
+static int start_new(struct daemon_config *c, const struct start_options *o, const char *manager,
+		     struct arena *a)
 {
 	/* A container's process stays, and a restarted one goes on with what it has. */
 	int stay = o->foreground == OPTION_YES || getenv("SWARMBOX_FOREGROUND");
+	const char *name = manager ? "join" : "init";
 	struct errmsg msg = { { 0 } };
 	int status;
 
@@ -355,16 +474,80 @@ static int start_init(struct daemon_config *c, const struct start_options *o, st
 			return daemon_run(c);
 		errmsg_set(&msg, ERR_EXISTS, "this node is already part of a swarm: run it with "
 			   "'swarmbox manager', or end it with 'swarmbox leave --force'");
-		return fail("init", &msg);
+		return fail(name, &msg);
 	}
-	if (new_node(a, o, &c->node, &msg) < 0 || check_engine(c->engine_path, &msg) < 0)
-		return fail("init", &msg);
+	if (new_node(a, o, manager, &c->node, &msg) < 0 || check_engine(c->engine_path, &msg) < 0 ||
+	    (manager && wait_manager(manager, &msg) < 0))
+		return fail(name, &msg);
 	c->create = 1;
 	if (stay)
 		return daemon_run(c);
+	status = start_detached(c, name);
+	if (status == 0 && manager)
+		puts("This node joined a swarm as a manager.");
+	else if (status == 0)
+		say_welcome(c);
+	return status;
+}
+
+/* Puts the addresses that were given into an existing node's file: a host that was moved is what
+ * --force-new-cluster is often for. Fails when the node runs. */
+static int move_node(const struct daemon_config *c, const struct start_options *o, struct arena *a,
+		     struct errmsg *msg)
+{
+	struct manager_config node = { 0 };
+	struct datadir dir;
+	int founder, err = datadir_open(&dir, c->data_dir, msg);
+
+	/* A daemon that was stopped just now may not be quite gone. */
+	for (int i = 0; err == ERR_LOCKED && i < STOPPING_MS / 10; i++) {
+		(void)poll(NULL, 0, 10);
+		err = datadir_open(&dir, c->data_dir, msg);
+	}
+	if (err == ERR_LOCKED)
+		return errmsg_set(msg, err, "--force-new-cluster: the daemon of this node runs: "
+				  "stop it first (its containers run on)");
+	if (err < 0)
+		return err;
+	err = node_load(a, c->data_dir, &node, &founder, msg);
+	if (err == 0)
+		err = full_address(a, "--listen-addr", o->listen_addr, node.listen_addr,
+				   &node.listen_addr, msg);
+	if (err == 0)
+		err = full_address(a, "--advertise-addr", o->advertise_addr, node.advertise_addr,
+				   &node.advertise_addr, msg);
+	if (err == 0)
+		err = node_save(c->data_dir, &node, founder, msg);
+	datadir_close(&dir);
+	return err;
+}
+
+/* init --force-new-cluster, on a node that exists. */
+static int start_forced(struct daemon_config *c, const struct start_options *o, struct arena *a)
+{
+	struct errmsg msg = { { 0 } };
+	int founder, status;
+
+	if (node_load(a, c->data_dir, &c->node, &founder, &msg) == ERR_NOT_FOUND)
+		errmsg_set(&msg, ERR_NOT_FOUND, "--force-new-cluster: %s holds no node of a swarm",
+			   c->data_dir);
+	else if (o->default_addr_pool)
+		errmsg_set(&msg, ERR_INVALID, "--force-new-cluster: the address pool stays as it "
+			   "was: leave --default-addr-pool out");
+	else if (!msg.text[0])
+		(void)move_node(c, o, a, &msg);		/* msg tells */
+	if (msg.text[0])
+		return fail("init", &msg);
+	c->node.begin = RAFT_FORCE;
+	if (o->foreground == OPTION_YES || getenv("SWARMBOX_FOREGROUND"))
+		return daemon_run(c);
 	status = start_detached(c, "init");
 	if (status == 0)
-		say_welcome(c);
+		printf("Swarm recovered: this node (%s) is now its only manager; all that it had "
+		       "recorded is kept.\n\n"
+		       "Former managers must not run on as they are. On each, if it is still there:"
+		       "\n\n    swarmbox leave --force\n    swarmbox join %s\n",
+		       c->node.node_id, c->node.advertise_addr);
 	return status;
 }
 
@@ -374,17 +557,23 @@ static int start_with(const struct command *command, const struct option_result 
 	static struct daemon_config c = { .ready_fd = -1 };
 	const struct start_options *o = r->values;
 	struct errmsg msg = { { 0 } };
+	const char *manager = NULL;
 
 	if (take_options(r, &c, &msg) < 0)
 		return fail(name, &msg);
 	host_name(&c.node);
 	c.node.engine_socket = c.engine_path;
 	c.node.data_dir = c.data_dir;
-	if (command == init_commands)
-		return start_init(&c, o, a);
+	if (command == init_commands && o->force_new_cluster == OPTION_YES)
+		return start_forced(&c, o, a);
+	if (command == join_commands &&
+	    full_address(a, "HOST", r->args[0], NULL, &manager, &msg) < 0)
+		return fail(name, &msg);
+	if (command != manager_commands)
+		return start_new(&c, o, manager, a);
 	if (!daemon_node_exists(c.data_dir)) {
 		errmsg_set(&msg, ERR_NOT_FOUND, "%s holds no node of a swarm: make one with "
-			   "'swarmbox init'", c.data_dir);
+			   "'swarmbox init' or 'swarmbox join'", c.data_dir);
 		return fail(name, &msg);
 	}
 	return o->foreground == OPTION_NO ? start_detached(&c, name) : daemon_run(&c);
@@ -407,6 +596,11 @@ static int start(const struct command *command, const char *path, int argc, char
 int init_main(int argc, char **argv)
 {
 	return start(init_commands, "swarmbox init", argc, argv);
+}
+
+int join_main(int argc, char **argv)
+{
+	return start(join_commands, "swarmbox join", argc, argv);
 }
 
 int manager_main(int argc, char **argv)

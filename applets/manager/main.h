@@ -10,9 +10,15 @@ struct daemon_config {
 	char run_dir[FILE_PATH_MAX];
 	char engine_path[FILE_PATH_MAX];	/* the engine's socket */
 	char api_path[FILE_PATH_MAX];		/* our own */
+	/* "127.0.0.1:2375": the API is answered there as well; "" = not. A loopback address. */
+	char api_tcp[24];
 	int ready_fd;		/* gets "ready\n" or one line of error; -1 = none */
-	int create;		/* a new swarm: the data folder must hold none, node is written */
-	struct manager_config node;	/* create: in; else filled from the data folder */
+	/* init and join: the data folder must hold no node, this one is written (it is a founder
+	 * when node.begin is RAFT_FOUND) and wiped again when it cannot be started. */
+	int create;
+	/* create: in. Else filled from the data folder (main_node.h), but node.begin is in:
+	 * RAFT_JOIN, or RAFT_FORCE for this start. */
+	struct manager_config node;
 };
 
 /* Runs the node until it is stopped. Returns the exit status; errors are logged and told to
@@ -23,5 +29,6 @@ int daemon_run(struct daemon_config *config);
 int daemon_node_exists(const char *data_dir);
 
 int init_main(int argc, char **argv);
+int join_main(int argc, char **argv);
 int manager_main(int argc, char **argv);
 #endif

@@ -11,65 +11,25 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#include "applets/manager/main.h"
-#include "applets/manager/main_lb.h"
-#include "applets/manager/main_node.h"
-#include "applets/worker/worker.h"
+#include "applets/manager/main_private.h"
 #include "base/mem.h"
 #include "io/clock.h"
-#include "io/datadir.h"
-#include "io/engine.h"
 #include "io/entropy.h"
 #include "io/log.h"
-#include "io/server.h"
-#include "io/snapshot.h"
-#include "io/wal.h"
 
 enum {
-	SESSION = 1,		/* the one between our own manager and worker */
 	FDS_WANTED = 2 * SERVER_CONNECTIONS_MAX + SERVER_SPARE_FDS,
-	SYNCS_PER_TURN = 8,	/* then the sockets get their turn */
+	ROUNDS_PER_TURN = 8,	/* then the sockets get their turn */
 	FLUSH_MS = 1000,	/* for the last replies, when the process ends */
-	LOCK_MS = 1000,		/* for the daemon before us to let go of the data folder */
+	/* For the daemon before us to let go of the data folder: one that was killed in the midst
+	 * of a sync holds it until a slow disk is done. */
+	LOCK_MS = 5000,
 };
 
-enum who { MANAGER, WORKER };
-
-/* An event that waits, with its bytes behind it. */
 struct queued {
 	struct queued *next;
 	enum who who;
 	struct event ev;
-};
-
-struct machine {
-	struct daemon *daemon;
-	enum who who;
-	struct effects fx;
-	struct loop_timer timer;
-};
-
-struct daemon {
-	struct daemon_config *config;
-	struct arena arena;
-	struct loop loop;
-	struct datadir dir;
-	struct wal wal;
-	struct server server;
-	struct engine engine;
-	struct manager *manager;
-	struct worker *worker;
-	struct machine machines[2];
-	struct queued *first, **last;
-	int stepping;
-	int log_failed;
-	int announced;
-	int ended;
-	int status;
-	struct loop_timer sync_timer;	/* more to sync than one turn may */
-	struct lb_process lb;
-	struct server_handler server_handler;
-	struct engine_handler engine_handler;
 };
 
 /* ---- events ------------------------------------------------------------------- */
@@ -84,6 +44,20 @@ static void tell_ready(struct daemon *d, const char *text)
 		log_printf(LOG_WARNING, "nobody waits for this node to be ready");
 	close(d->config->ready_fd);
 	d->config->ready_fd = -1;
+}
+
+/* Founded once, it is not founded again, whatever becomes of its log. */
+static void announce(struct daemon *d)
+{
+	struct daemon_config *c = d->config;
+	struct errmsg msg = { { 0 } };
+
+	d->announced = 1;
+	log_printf(LOG_INFO, "node %s is ready", c->node.node_id);
+	if (d->founder && node_save(c->data_dir, &c->node, 0, &msg) < 0)
+		log_printf(LOG_ERROR, "%s", msg.text);
+	d->founder = 0;
+	tell_ready(d, "ready\n");
 }
 
 static void step(struct daemon *d, enum who who, struct event *ev)
@@ -101,35 +75,16 @@ static void step(struct daemon *d, enum who who, struct event *ev)
 	for (uint32_t i = 0; i < fx->count; i++)
 		carry_out(d, who, &fx->items[i]);
 	d->stepping = 0;
-	if (!d->announced && manager_is_ready(d->manager)) {
-		d->announced = 1;
-		log_printf(LOG_INFO, "node %s is ready", d->config->node.node_id);
-		tell_ready(d, "ready\n");
-	}
-}
-
-static struct slice put(char **at, struct slice s)
-{
-	struct slice copy = { *at, s.len };
-
-	if (s.len)
-		memcpy(*at, s.data, s.len);
-	*at += s.len;
-	return copy;
+	if (!d->announced && manager_is_ready(d->manager))
+		announce(d);
 }
 
 static void enqueue(struct daemon *d, enum who who, const struct event *ev)
 {
-	size_t n = ev->method.len + ev->target.len + ev->body.len + ev->text.len;
-	struct queued *q = mem_new(sizeof(*q) + n);
-	char *at = (char *)(q + 1);
+	struct queued *q = mem_new(sizeof(*q) + event_bytes(ev));
 
 	q->who = who;
-	q->ev = *ev;
-	q->ev.method = put(&at, ev->method);
-	q->ev.target = put(&at, ev->target);
-	q->ev.body = put(&at, ev->body);
-	q->ev.text = put(&at, ev->text);
+	event_copy(&q->ev, ev, q + 1);
 	*d->last = q;
 	d->last = &q->next;
 }
@@ -147,8 +102,7 @@ static void drain(struct daemon *d)
 	}
 }
 
-/* Gives a machine its event: at once, or after the step that is under way. */
-static void deliver(struct daemon *d, enum who who, struct event *ev)
+void daemon_deliver(struct daemon *d, enum who who, struct event *ev)
 {
 	if (d->ended)
 		return;
@@ -165,18 +119,20 @@ static void on_timer(struct loop_timer *t)
 	struct machine *m = t->context;
 	struct event ev = { .kind = EVENT_TIMER };
 
-	deliver(m->daemon, m->who, &ev);
+	daemon_deliver(m->daemon, m->who, &ev);
 }
 
 static void on_signal(void *context, int signal)
 {
+	struct daemon *d = context;
 	struct event ev = { .kind = EVENT_STOP };
 
 	if (signal == SIGHUP)
 		return;
 	log_printf(LOG_INFO, "stopping: containers keep running");
-	deliver(context, WORKER, &ev);
-	deliver(context, MANAGER, &ev);
+	server_stop(&d->server);
+	daemon_deliver(d, WORKER, &ev);
+	daemon_deliver(d, MANAGER, &ev);
 }
 
 static void on_request(void *context, uint64_t id, const struct http_head *head, struct slice body)
@@ -186,14 +142,14 @@ static void on_request(void *context, uint64_t id, const struct http_head *head,
 		.body = body, .text = http_head_find(head, "Content-Type"),
 	};
 
-	deliver(context, MANAGER, &ev);
+	daemon_deliver(context, MANAGER, &ev);
 }
 
 static void on_gone(void *context, uint64_t id)
 {
 	struct event ev = { .kind = EVENT_REQUEST_GONE, .id = id };
 
-	deliver(context, MANAGER, &ev);
+	daemon_deliver(context, MANAGER, &ev);
 }
 
 static void on_engine_reply(void *context, uint64_t id, int status, struct slice body,
@@ -204,97 +160,80 @@ static void on_engine_reply(void *context, uint64_t id, int status, struct slice
 		.text = slice_of(why),
 	};
 
-	deliver(context, WORKER, &ev);
+	daemon_deliver(context, WORKER, &ev);
 }
 
 static void on_engine_data(void *context, uint64_t id, struct slice piece)
 {
 	struct event ev = { .kind = EVENT_ENGINE_DATA, .id = id, .body = piece };
 
-	deliver(context, WORKER, &ev);
+	daemon_deliver(context, WORKER, &ev);
 }
 
 static void on_ports_status(void *context, struct slice text)
 {
 	struct event ev = { .kind = EVENT_PORTS_STATUS, .body = text };
 
-	deliver(context, WORKER, &ev);
+	daemon_deliver(context, WORKER, &ev);
 }
 
 /* ---- effects ------------------------------------------------------------------ */
 
-static void log_failed(struct daemon *d, const struct errmsg *msg)
-{
-	struct event ev = { .kind = EVENT_WAL_FAILED, .text = slice_of(msg->text) };
-
-	d->log_failed = 1;
-	deliver(d, MANAGER, &ev);
-}
-
-static void append(struct daemon *d, const struct effect *x)
-{
-	struct errmsg msg = { { 0 } };
-	int err;
-
-	if (d->log_failed)
-		return;
-	err = wal_append(&d->wal, x->id, x->body);
-	if (err == ERR_LIMIT && wal_sync(&d->wal, &msg) == 0)	/* room for one more turn */
-		err = wal_append(&d->wal, x->id, x->body);
-	if (err < 0) {
-		if (!msg.text[0])
-			errmsg_set(&msg, err, "%s", err_text(err));
-		log_failed(d, &msg);
-	}
-}
-
-/* Runs before the loop sleeps. */
-static void sync_log(void *context)
+/* The end of a turn, before the loop sleeps: what gathered goes to the followers, then to our own
+ * disk, which works while they do; what that makes due comes at once. */
+static void end_turn(void *context)
 {
 	struct daemon *d = context;
-	struct errmsg msg = { { 0 } };
 
-	for (int i = 0; !d->log_failed && !d->ended && d->wal.last > d->wal.durable; i++) {
-		struct event ev = { .kind = EVENT_WAL_DONE };
+	for (int i = 0; !d->ended; i++) {
+		struct event flush = { .kind = EVENT_FLUSH };
+		int more = d->flush_due;
 
-		if (i == SYNCS_PER_TURN) {
-			loop_timer_set(&d->loop, &d->sync_timer, loop_now_ms(&d->loop));
+		d->flush_due = 0;
+		if (more)
+			daemon_deliver(d, MANAGER, &flush);
+		peers_flush(&d->peers);
+		more |= disk_sync(d);
+		if (!more)
+			return;
+		if (i == ROUNDS_PER_TURN) {
+			loop_timer_set(&d->loop, &d->turn_timer, loop_now_ms(&d->loop));
 			return;
 		}
-		if (wal_sync(&d->wal, &msg) < 0) {
-			log_failed(d, &msg);
-			return;
-		}
-		ev.id = d->wal.durable;
-		deliver(d, MANAGER, &ev);
 	}
 }
 
-static void on_sync_timer(struct loop_timer *t)
+static void on_turn_timer(struct loop_timer *t)
 {
-	(void)t;	/* the turn it made is enough: sync_log runs at its end */
-}
-
-static void save_snapshot(struct daemon *d, const struct effect *x)
-{
-	struct event ev = { .kind = EVENT_SNAPSHOT_SAVED, .id = x->id };
-	struct errmsg msg = { { 0 } };
-	int err = snapshot_save(&d->dir.raft, &d->dir.key, x->id, x->body, &msg);
-
-	if (err == 0)
-		err = wal_drop_before(&d->wal, x->wal_keep, &msg);
-	if (err < 0) {
-		ev.kind = EVENT_SNAPSHOT_FAILED;
-		ev.text = slice_of(msg.text);
-	}
-	deliver(d, MANAGER, &ev);
+	(void)t;	/* the turn it made is enough: end_turn runs at its end */
 }
 
 static void send_message(struct daemon *d, enum who from, const struct effect *x)
 {
 	struct event ev = { .kind = EVENT_SESSION_MESSAGE, .id = x->id, .body = x->body };
 
-	deliver(d, from == MANAGER ? WORKER : MANAGER, &ev);
+	if (x->id == d->session)
+		daemon_deliver(d, from == MANAGER ? WORKER : MANAGER, &ev);
+}
+
+static void session_up(struct daemon *d)
+{
+	struct event up = { .kind = EVENT_SESSION_UP, .id = ++d->session,
+			    .text = slice_of(d->config->node.node_id) };
+
+	daemon_deliver(d, MANAGER, &up);
+	daemon_deliver(d, WORKER, &up);
+}
+
+static void session_drop(struct daemon *d, const struct effect *x)
+{
+	struct event down = { .kind = EVENT_SESSION_DOWN, .id = x->id };
+
+	if (x->id != d->session)
+		return;
+	daemon_deliver(d, MANAGER, &down);
+	daemon_deliver(d, WORKER, &down);
+	session_up(d);
 }
 
 static void publish(struct daemon *d, const struct effect *x)
@@ -305,22 +244,6 @@ static void publish(struct daemon *d, const struct effect *x)
 	snprintf(path, sizeof(path), "%s/%.*s", d->config->run_dir, SLICE_ARGS(x->target));
 	if (file_write(path, x->body, 0600, FILE_VOLATILE, &msg) < 0)
 		log_printf(LOG_ERROR, "%s", msg.text);
-}
-
-static void wipe(struct daemon *d)
-{
-	static const char *const files[] = { "netmap.json", "netmap.json.status" };
-	char path[FILE_PATH_MAX + 64];
-	struct errmsg msg = { { 0 } };
-
-	d->log_failed = 1;	/* there is no log any more */
-	wal_close(&d->wal);
-	if (datadir_wipe(&d->dir, &msg) < 0)
-		log_printf(LOG_ERROR, "%s", msg.text);
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", d->config->run_dir, files[i]);
-		(void)unlink(path);	/* it may never have been there */
-	}
 }
 
 static void call_engine(struct daemon *d, const struct effect *x)
@@ -336,7 +259,8 @@ static void call_engine(struct daemon *d, const struct effect *x)
 static void answer(struct daemon *d, const struct effect *x)
 {
 	struct http_reply reply = {
-		.status = x->status, .content_type = x->text, .body = x->body, .more = x->more,
+		.status = x->status, .content_type = x->text, .headers = x->target,
+		.body = x->body, .more = x->more,
 	};
 
 	server_reply(&d->server, x->id, &reply);
@@ -344,10 +268,12 @@ static void answer(struct daemon *d, const struct effect *x)
 
 static void set_timer(struct daemon *d, enum who who, uint64_t deadline_ms)
 {
-	if (deadline_ms)
-		loop_timer_set(&d->loop, &d->machines[who].timer, deadline_ms);
-	else
-		loop_timer_clear(&d->loop, &d->machines[who].timer);
+	struct loop_timer *timer = &d->machines[who].timer;
+
+	if (deadline_ms == 0)
+		loop_timer_clear(&d->loop, timer);
+	else if (!timer->place || timer->deadline_ms != deadline_ms)
+		loop_timer_set(&d->loop, timer, deadline_ms);
 }
 
 static void carry_out(struct daemon *d, enum who who, const struct effect *x)
@@ -362,50 +288,27 @@ static void carry_out(struct daemon *d, enum who who, const struct effect *x)
 		d->status = x->status;
 		loop_stop(&d->loop);
 		break;
-	case EFFECT_WAL_APPEND: append(d, x); break;
-	case EFFECT_SNAPSHOT_SAVE: save_snapshot(d, x); break;
+	case EFFECT_WAL_APPEND: disk_append(d, x); break;
+	case EFFECT_FLUSH: d->flush_due = 1; break;
+	case EFFECT_SNAPSHOT_SAVE: disk_save(d, x); break;
+	case EFFECT_SNAPSHOT_READ: disk_read(d, x); break;
+	case EFFECT_SNAPSHOT_STORE: disk_store(d, x); break;
+	case EFFECT_RESTART: disk_restart(d, x); break;
+	case EFFECT_PEERS:
+	case EFFECT_PEER_DIAL:
+	case EFFECT_PEER_SEND: links_effect(d, x); break;
 	case EFFECT_REPLY: answer(d, x); break;
 	case EFFECT_REPLY_CHUNK: server_piece(&d->server, x->id, x->body, x->more); break;
 	case EFFECT_SESSION_SEND: send_message(d, who, x); break;
+	case EFFECT_SESSION_DROP: session_drop(d, x); break;
 	case EFFECT_ENGINE_CALL: call_engine(d, x); break;
 	case EFFECT_ENGINE_CANCEL: engine_cancel(&d->engine, x->id); break;
 	case EFFECT_PUBLISH: publish(d, x); break;
-	case EFFECT_WIPE: wipe(d); break;
+	case EFFECT_WIPE: disk_wipe(d); break;
 	}
 }
 
 /* ---- start and end ------------------------------------------------------------ */
-
-static int on_record(void *arg, uint64_t number, struct slice body, struct errmsg *msg)
-{
-	return manager_recover_record(arg, number, body, msg);
-}
-
-static int recover(struct daemon *d, struct errmsg *msg)
-{
-	struct wal_config wal = {
-		.folder = &d->dir.raft, .key = &d->dir.key, .on_record = on_record,
-		.arg = d->manager,
-	};
-	struct buf snapshot;
-	uint64_t index;
-	int err;
-
-	buf_init(&snapshot, SNAPSHOT_BODY_MAX);
-	err = snapshot_load(&d->dir.raft, &d->dir.key, &snapshot, &index, msg);
-	if (err == 0)
-		err = manager_recover_snapshot(d->manager, buf_slice(&snapshot), msg);
-	else if (err == ERR_NOT_FOUND)
-		err = 0;
-	buf_done(&snapshot);
-	if (err == 0)
-		err = wal_open(&d->wal, &wal, msg);
-	if (err == 0 && d->wal.torn_offset)
-		log_printf(LOG_WARNING, "%s: a torn end was cut at byte %llu: it was never "
-			   "acknowledged", d->wal.torn_name,
-			   (unsigned long long)d->wal.torn_offset);
-	return err;
-}
 
 static int open_node(struct daemon *d, struct errmsg *msg)
 {
@@ -422,21 +325,23 @@ static int open_node(struct daemon *d, struct errmsg *msg)
 	if (c->create && daemon_node_exists(c->data_dir))
 		return errmsg_set(msg, ERR_EXISTS, "This node is already part of a swarm. Use "
 				  "\"swarmbox leave\" to leave this swarm first.");
-	if (c->create)
-		err = node_save(c->data_dir, &c->node, msg);
-	else
-		err = node_load(&d->arena, c->data_dir, &c->node, msg);
+	if (c->create) {
+		d->founder = c->node.begin == RAFT_FOUND;
+		return node_save(c->data_dir, &c->node, d->founder, msg);
+	}
+	err = node_load(&d->arena, c->data_dir, &c->node, &d->founder, msg);
+	if (err == 0 && d->founder && c->node.begin == RAFT_JOIN)
+		c->node.begin = RAFT_FOUND;
 	return err;
 }
 
 static void make_machines(struct daemon *d)
 {
-	uint64_t seeds[2];
+	uint64_t seed;
 
-	entropy_fill(seeds, sizeof(seeds));
-	d->manager = manager_new(&d->config->node, seeds[0]);
+	entropy_fill(&seed, sizeof(seed));
 	d->worker = worker_new(&(struct worker_config){
-		d->config->node.node_id, d->config->node.hostname }, seeds[1]);
+		d->config->node.node_id, d->config->node.hostname }, seed);
 	for (int i = MANAGER; i <= WORKER; i++) {
 		d->machines[i].daemon = d;
 		d->machines[i].who = (enum who)i;
@@ -451,27 +356,31 @@ static int open_sockets(struct daemon *d, struct errmsg *msg)
 	static const char headers[] =
 		"Api-Version: 1.41\r\nDocker-Experimental: false\r\nOstype: linux\r\n"
 		"Server: Docker/swarmbox-" SB_VERSION " (linux)\r\n";
+	int err;
 
 	d->server_handler = (struct server_handler){ d, manager_serves, on_request, on_gone };
 	d->engine_handler = (struct engine_handler){ d, on_engine_reply, on_engine_data };
 	server_init(&d->server, &d->loop, &d->server_handler, slice_of(headers),
 		    d->config->engine_path);
 	engine_init(&d->engine, &d->loop, &d->engine_handler, d->config->engine_path);
-	return server_listen(&d->server, d->config->api_path, 0660, msg);
+	err = server_listen(&d->server, d->config->api_path, 0660, msg);
+	if (err == 0 && d->config->api_tcp[0])
+		err = server_listen_tcp(&d->server, d->config->api_tcp, msg);
+	return err < 0 ? err : links_start(d, msg);
 }
 
 static void begin(struct daemon *d)
 {
 	struct slice node = slice_of(d->config->node.node_id);
 	struct event start = { .kind = EVENT_START, .id = d->wal.last, .text = node };
-	struct event up = { .kind = EVENT_SESSION_UP, .id = SESSION, .text = node };
 
 	/* All four before anything they lead to: each end must know of the session before the
 	 * other's first message comes. */
-	enqueue(d, MANAGER, &start);
-	enqueue(d, WORKER, &start);
-	enqueue(d, MANAGER, &up);
-	enqueue(d, WORKER, &up);
+	d->stepping = 1;
+	daemon_deliver(d, MANAGER, &start);
+	daemon_deliver(d, WORKER, &start);
+	session_up(d);
+	d->stepping = 0;
 	drain(d);
 	lb_process_start(&d->lb);
 }
@@ -479,10 +388,13 @@ static void begin(struct daemon *d)
 static void end(struct daemon *d)
 {
 	server_flush(&d->server, FLUSH_MS);
-	lb_process_stop(&d->lb);
+	if (!d->restart)
+		lb_process_stop(&d->lb);
 	(void)unlink(d->config->api_path);
 	server_done(&d->server);
 	engine_done(&d->engine);
+	peers_done(&d->peers);
+	disk_done(d);
 }
 
 /* As many descriptors as there may be: a shell's 1,024 are soon used by clients. Root may have
@@ -509,7 +421,7 @@ static int prepare(struct daemon *d, struct errmsg *msg)
 		return err;
 	make_machines(d);
 	raise_limit();
-	err = recover(d, msg);
+	err = disk_recover(d, msg);
 	if (err == 0)
 		err = loop_init(&d->loop, msg);
 	if (err == 0)
@@ -521,6 +433,23 @@ static int prepare(struct daemon *d, struct errmsg *msg)
 	return err;
 }
 
+/* The same program, from the start, with what the disk holds. */
+static void start_anew(struct daemon *d)
+{
+	struct daemon_config *c = d->config;
+	char engine[FILE_PATH_MAX + 8], host[FILE_PATH_MAX + 8];
+	char *argv[] = { "swarmbox", "manager", "--data-dir", c->data_dir, "--run-dir", c->run_dir,
+			 "--engine", engine, "--host", host, NULL };
+
+	snprintf(engine, sizeof(engine), "unix://%s", c->engine_path);
+	snprintf(host, sizeof(host), c->api_tcp[0] ? "tcp://%s" : "unix://%s",
+		 c->api_tcp[0] ? c->api_tcp : c->api_path);
+	loop_signals_restore(&d->loop);
+	execv("/proc/self/exe", argv);
+	log_printf(LOG_ERROR, "cannot start anew: %s", strerror(errno));
+	d->status = 1;
+}
+
 int daemon_run(struct daemon_config *config)
 {
 	static struct daemon d;
@@ -529,7 +458,7 @@ int daemon_run(struct daemon_config *config)
 
 	d.config = config;
 	d.last = &d.first;
-	d.sync_timer.call = on_sync_timer;
+	d.turn_timer.call = on_turn_timer;
 	d.lb.status = on_ports_status;
 	d.lb.context = &d;
 	arena_init(&d.arena);
@@ -541,7 +470,7 @@ int daemon_run(struct daemon_config *config)
 		tell_ready(&d, msg.text);
 		return 1;
 	}
-	loop_before_sleep(&d.loop, sync_log, &d);
+	loop_before_sleep(&d.loop, end_turn, &d);
 	begin(&d);
 	if (!d.ended && loop_run(&d.loop, &msg) < 0) {
 		log_printf(LOG_ERROR, "%s", msg.text);
@@ -549,5 +478,7 @@ int daemon_run(struct daemon_config *config)
 	}
 	end(&d);
 	datadir_close(&d.dir);
+	if (d.restart)
+		start_anew(&d);
 	return d.status;
 }

@@ -9,18 +9,26 @@
 #define SB_APPLETS_MANAGER_H
 #include "base/err.h"
 #include "base/rng.h"
+#include "base/sink.h"
 #include "base/step.h"
+#include "raft/raft.h"
 
 enum {
 	/* A snapshot is taken when this much log has come since the last one: replaying it takes
 	 * well under 0.1 s. */
 	MANAGER_LOG_BYTES_MAX = 8 * 1024 * 1024,
-	MANAGER_LOG_ENTRIES_MAX = 10000,
-	MANAGER_REQUESTS_MAX = 4096,	/* for changes, waiting for the entry under way; then 503 */
+	MANAGER_LOG_ENTRIES_MAX = 20000,
+	/* That wait for the log, a read or the leader (watches there, too); then 503. */
+	MANAGER_REQUESTS_MAX = 4096,
 };
 
 struct manager_config {		/* all borrowed for the manager's life */
 	const char *node_id;
+	uint64_t raft_id;		/* raft/raft.h: never that of an earlier life */
+	enum raft_begin begin;		/* raft/raft.h: what to do at EVENT_START */
+	/* "ADDRESS:PORT" of managers, separated by blanks: asked to be let in when the log does not
+	 * name us as a member. "" = none. */
+	const char *contacts;
 	const char *hostname;
 	const char *listen_addr;	/* "0.0.0.0:2377" */
 	const char *advertise_addr;	/* "192.0.2.2:2377", "" when none could be found */
@@ -36,22 +44,30 @@ struct manager *manager_new(const struct manager_config *config, uint64_t seed);
 void manager_free(struct manager *m);
 
 /*
- * Recovery, before EVENT_START: the newest snapshot (if any), then every WAL record in order of
- * numbers. 0, or ERR_CORRUPT / ERR_INVALID with msg: the node must not start.
+ * Recovery, before EVENT_START: the newest snapshot (if any) in pieces, cut anywhere, then every
+ * WAL record in order of numbers. 0, or ERR_CORRUPT / ERR_INVALID with msg: the node must not
+ * start.
  */
-int manager_recover_snapshot(struct manager *m, struct slice snapshot, struct errmsg *msg);
+int manager_recover_snapshot(struct manager *m, struct slice piece, struct errmsg *msg);
+/* The snapshot was all: before the records, also when there is none. */
+int manager_recovered(struct manager *m, struct errmsg *msg);
 int manager_recover_record(struct manager *m, uint64_t number, struct slice record,
 			   struct errmsg *msg);
 
-/* Events: START, TIMER, STOP, WAL_DONE, WAL_FAILED, SNAPSHOT_SAVED/FAILED, REQUEST, REQUEST_GONE,
- * SESSION_UP/DOWN/MESSAGE. Effects: TIMER, LOG, EXIT, WAL_APPEND, SNAPSHOT_SAVE, REPLY,
- * REPLY_CHUNK, SESSION_SEND, WIPE. */
+/* Events: START, TIMER, STOP, FLUSH, WAL_DONE, WAL_FAILED, SNAPSHOT_*, PEER_*, REQUEST,
+ * REQUEST_GONE, SESSION_UP/DOWN/MESSAGE. Effects: TIMER, LOG, EXIT, FLUSH, WAL_APPEND, SNAPSHOT_*,
+ * PEERS, PEER_*, REPLY, REPLY_CHUNK, SESSION_SEND, SESSION_DROP, RESTART, WIPE. */
 void manager_step(struct manager *m, const struct event *ev, struct effects *fx);
+/* After EFFECT_SNAPSHOT_SAVE, before the next step: the snapshot's bytes. 0, or what the sink
+ * said. */
+int manager_snapshot(const struct manager *m, struct sink *sink);
 
 /* 1 when API requests are answered from a recovered, leading state. */
 int manager_is_ready(const struct manager *m);
 /* What is applied; for tests/sim, which compares it. Borrowed until the next step. */
 const struct state *manager_state(const struct manager *m);
+/* Where consensus stands; for the driver and tests/sim. Borrowed until the next step. */
+const struct raft *manager_raft(const struct manager *m);
 /*
  * 1 when the API answers this request itself, so its body must be collected; 0 when it goes to
  * the engine unread, without a step.

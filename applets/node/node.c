@@ -143,6 +143,19 @@ static int tasks(struct cli *cli)
 	return err < 0 ? cli_usage(cli, "%s", msg.text) : tasklist_print(cli, target, o, NULL);
 }
 
+/* ---- rm ------------------------------------------------------------------------ */
+
+struct remove_options {
+	int force;
+};
+
+static int remove_nodes(struct cli *cli)
+{
+	const struct remove_options *o = cli->options;
+
+	return cli_delete(cli, o->force > 0 ? "/nodes/%s?force=1" : "/nodes/%s");
+}
+
 /* ---- update ---------------------------------------------------------------------- */
 
 struct update_options {
@@ -215,6 +228,12 @@ static const struct option task_options[] = {
 	{ .name = NULL },
 };
 
+static const struct option remove_options[] = {
+	{ "force", 'f', OPTION_FLAG, NULL, NULL, "Even one that is not down",
+	  offsetof(struct remove_options, force), NULL },
+	{ .name = NULL },
+};
+
 #define ROW(name_, kind_, member, help_, choices_) \
 	{ name_, 0, kind_, NULL, NULL, help_, offsetof(struct update_options, member), choices_ }
 
@@ -236,6 +255,10 @@ const struct command node_commands[] = {
 	{ .name = "ps", .summary = "List the tasks on one or more nodes, or on this one",
 	  .arguments = "[NODE...]", .options = task_options, .size = sizeof(struct rows_options),
 	  .run = tasks, .args_max = -1 },
+	{ .name = "rm", .summary = "Remove nodes that have left the swarm",
+	  .arguments = "NODE [NODE...]", .options = remove_options,
+	  .size = sizeof(struct remove_options), .run = remove_nodes, .args_min = 1,
+	  .args_max = -1 },
 	{ .name = "update", .summary = "Change a node", .arguments = "NODE",
 	  .options = update_options, .size = sizeof(struct update_options), .run = update,
 	  .args_min = 1, .args_max = 1 },

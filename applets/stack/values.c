@@ -124,7 +124,7 @@ int value_nano(struct loader *l, const struct yaml *value, void *to)
 
 int value_choice(struct loader *l, const struct yaml *value, const char *const *names, int *to)
 {
-	struct slice s;
+	struct slice s = { 0 };
 	struct buf all;
 
 	if (scalar(l, value, "a text", &s) < 0)

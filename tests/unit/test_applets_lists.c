@@ -100,6 +100,27 @@ static const struct fake_answer tasks[] = {
 	{ NULL, 0, NULL, 0, 0 },
 };
 
+TEST(nodes_are_removed_one_by_one)
+{
+	static const struct fake_answer answers[] = {
+		{ "DELETE /nodes/b?force=1", 200, "", 0, 0 },
+		{ "DELETE /nodes/b", 400, "{'message':'rpc error: code = FailedPrecondition "
+		  "desc = node b is not down and can\\u0027t be removed'}", 0, 0 },
+		{ "DELETE /nodes/a", 200, "", 0, 0 }, { NULL, 0, NULL, 0, 0 },
+	};
+	struct cli_fake f;
+
+	run(&f, node_commands, "rm b a", answers);
+	CHECK_STR(buf_str(&f.out), "a\n");
+	CHECK_STR(buf_str(&f.err), "swarmbox: test rm: node b is not down and can't be removed\n");
+	CHECK_INT(f.status, 1);
+	cli_fake_done(&f);
+	run(&f, node_commands, "rm --force b", answers);
+	CHECK_STR(buf_str(&f.out), "b\n");
+	CHECK_INT(f.status, 0);
+	cli_fake_done(&f);
+}
+
 TEST(tasks_are_listed_newest_first_with_their_past_below)
 {
 	struct cli_fake f;

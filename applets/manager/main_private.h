@@ -1,0 +1,108 @@
+/* main_private.h - the daemon's struct, for its files. I/O.
+ *
+ *	main_daemon.c   events and effects, the turn of the loop, start and end
+ *	main_disk.c     the log and the snapshots: recovery, effects, what to do when the disk fails
+ *	main_peers.c    connections with other managers
+ */
+#ifndef SB_APPLETS_MANAGER_MAIN_PRIVATE_H
+#define SB_APPLETS_MANAGER_MAIN_PRIVATE_H
+#include "applets/manager/main.h"
+#include "applets/manager/main_lb.h"
+#include "applets/manager/main_node.h"
+#include "applets/worker/worker.h"
+#include "io/datadir.h"
+#include "io/engine.h"
+#include "io/peers.h"
+#include "io/server.h"
+#include "io/snapshot.h"
+#include "io/wal.h"
+
+enum who { MANAGER, WORKER };
+
+/* An event that waits, with its bytes behind it. */
+struct queued;
+
+struct machine {
+	struct daemon *daemon;
+	enum who who;
+	struct effects fx;
+	struct loop_timer timer;
+};
+
+/* A snapshot that is written by a copy of this process. */
+struct saving {
+	struct loop_child child;
+	uint64_t index, wal_keep;	/* index 0 = none */
+	uint64_t length;
+	int result_fd;			/* the copy tells here how it went */
+};
+
+/* Our snapshot on its way to another manager. */
+struct reading {
+	uint64_t peer;			/* 0 = free */
+	struct snapshot_reader reader;
+};
+
+enum { READINGS_MAX = 4 };
+
+struct daemon {
+	struct daemon_config *config;
+	struct arena arena;
+	struct loop loop;
+	struct datadir dir;
+	struct wal wal;
+	struct saving saving;
+	struct reading readings[READINGS_MAX];
+	struct snapshot_writer storing;	/* one that comes from the leader */
+	uint64_t storing_index;		/* 0 = none */
+	struct loop_timer probe_timer;	/* the disk failed: can it be written again? */
+	struct server server;
+	struct engine engine;
+	struct peers peers;
+	struct tls_identity identity;
+	struct tls_anchor anchor;
+	struct channel_config channels;
+	struct peers_handler peers_handler;
+	struct manager *manager;
+	struct worker *worker;
+	uint64_t session;		/* between our own manager and worker */
+	struct machine machines[2];
+	struct queued *first, **last;
+	int stepping;
+	int flush_due;
+	int log_failed;
+	int announced;
+	int founder;			/* node.json says so until the swarm is founded */
+	int ended;
+	int restart;			/* begin anew from the disk when ended */
+	int status;
+	struct loop_timer turn_timer;	/* more to do than one turn may */
+	struct lb_process lb;
+	struct server_handler server_handler;
+	struct engine_handler engine_handler;
+};
+
+/* ---- main_daemon.c ---- */
+
+/* Gives a machine its event: at once, or after the step that is under way. */
+void daemon_deliver(struct daemon *d, enum who who, struct event *ev);
+
+/* ---- main_disk.c ---- */
+
+/* Makes the manager from what the disk holds (main_recover.h). */
+int disk_recover(struct daemon *d, struct errmsg *msg);
+void disk_append(struct daemon *d, const struct effect *x);
+/* Makes what was appended durable and tells the manager. 1 if there was something. */
+int disk_sync(struct daemon *d);
+void disk_save(struct daemon *d, const struct effect *x);
+void disk_read(struct daemon *d, const struct effect *x);
+void disk_store(struct daemon *d, const struct effect *x);
+void disk_restart(struct daemon *d, const struct effect *x);
+void disk_wipe(struct daemon *d);
+void disk_done(struct daemon *d);
+
+/* ---- main_peers.c ---- */
+
+int links_start(struct daemon *d, struct errmsg *msg);
+void links_effect(struct daemon *d, const struct effect *x);
+#endif

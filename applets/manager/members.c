@@ -1,0 +1,433 @@
+/*
+ * Who is a manager. Contracts are in private.h. The leader changes one thing at a time (thesis
+ * 4.1): a newcomer becomes a learner; when it has caught up, an older member of the same node,
+ * whose log was lost with its disk, goes; then it votes. So a node that comes back with an empty or
+ * damaged disk is a newcomer with a new raft id, and nothing that the old one promised can be
+ * broken.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "applets/manager/private.h"
+
+enum {
+	ASK_MS = 300,	/* to be let in, or out, again */
+	OUT_ASK_MS = 50,	/* whether what our log says holds */
+	AWAY_MS = 10000,	/* of a learner, until it is none any more */
+};
+
+/* The first or second word of an about text. */
+static struct slice about_word(const char *about, int second)
+{
+	struct slice rest = slice_of(about), first = slice_cut(&rest, ' ');
+
+	return second ? rest : first;
+}
+
+/* Another member of the same node, from before it lost its log (maybe more than once). */
+static uint64_t older_self(const struct raft_config *c, const struct raft_member *member)
+{
+	struct slice node = about_word(member->about, 0);
+
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct raft_member *o = &c->members[i];
+
+		if (o->id != member->id && slice_equal(about_word(o->about, 0), node))
+			return o->id;
+	}
+	return 0;
+}
+
+void members_init(struct manager *m)
+{
+	snprintf(m->members.about, RAFT_ABOUT_MAX, "%s %s", m->config->node_id,
+		 m->config->advertise_addr);
+}
+
+/* ---- connections ---------------------------------------------------------------- */
+
+int members_is_up(const struct manager *m, uint64_t peer)
+{
+	for (uint32_t i = 0; i < m->members.up_count; i++) {
+		if (m->members.up[i] == peer)
+			return 1;
+	}
+	return 0;
+}
+
+static void ask(struct step *s, uint64_t peer, enum peer_kind kind)
+{
+	struct peer_message message = { .kind = kind, .id = s->m->raft.id,
+					.body = slice_of(s->m->members.about) };
+
+	step_send(s, peer, &message);
+}
+
+void members_up(struct step *s, uint64_t peer)
+{
+	struct members *v = &s->m->members;
+
+	if (members_is_up(s->m, peer) || v->up_count == PEERS_MAX)
+		return;
+	v->up[v->up_count++] = peer;
+	if (v->ask_ms && !s->m->leave_deadline_ms)
+		ask(s, peer, PEER_JOIN);
+}
+
+void members_down(struct step *s, uint64_t peer)
+{
+	struct members *v = &s->m->members;
+
+	for (uint32_t i = 0; i < v->up_count; i++) {
+		if (v->up[i] == peer)
+			v->up[i] = v->up[--v->up_count];
+	}
+}
+
+void members_connect(struct step *s)
+{
+	const struct raft_config *c = &s->m->raft.config;
+	struct buf text;
+
+	buf_init(&text, RAFT_MEMBERS_MAX * (RAFT_ABOUT_MAX + 32));
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct raft_member *member = &c->members[i];
+
+		if (member->id != s->m->raft.id)
+			buf_printf(&text, "%llu %.*s\n", (unsigned long long)member->id,
+				   SLICE_ARGS(about_word(member->about, 1)));
+	}
+	effects_add(s->fx, EFFECT_PEERS, c->count)->body =
+		arena_copy(&s->fx->arena, buf_slice(&text));
+	buf_done(&text);
+}
+
+/* ---- what the API shows --------------------------------------------------------- */
+
+static int is_reachable(const struct manager *m, uint64_t id)
+{
+	const struct raft_peer *p = raft_peer(&m->raft, id);
+
+	return id == m->raft.id || (p && p->up);
+}
+
+void members_view(struct step *s)
+{
+	struct manager *m = s->m;
+	const struct raft_config *c = &m->raft.config;
+	struct members *v = &m->members;
+
+	v->unsettled = 0;
+	for (v->count = 0; v->count < c->count; v->count++) {
+		const struct raft_member *member = &c->members[v->count];
+		struct api_manager *shown = &v->list[v->count];
+		char *text = v->text[v->count], *blank;
+
+		v->unsettled |= !member->votes || older_self(c, member) != 0;
+		memcpy(text, member->about, RAFT_ABOUT_MAX);
+		blank = strchr(text, ' ');
+		*shown = (struct api_manager){ .node_id = text, .addr = "", .votes = member->votes,
+			.leader = member->id == m->raft.leader,
+			.reachable = is_reachable(m, member->id) };
+		if (blank) {
+			*blank = '\0';
+			shown->addr = blank + 1;
+		}
+	}
+	if (raft_member(&m->raft, m->raft.id))
+		v->admitted = 1;
+}
+
+/* ---- the leader ----------------------------------------------------------------- */
+
+static struct wish *find_wish(struct members *v, uint64_t raft_id)
+{
+	for (uint32_t i = 0; i < v->wish_count; i++) {
+		if (v->wishes[i].raft_id == raft_id)
+			return &v->wishes[i];
+	}
+	return NULL;
+}
+
+/* No member, and no other leader will ever think so. */
+static int is_out(const struct manager *m, uint64_t id)
+{
+	return !raft_member(&m->raft, id) && m->raft.config_index <= m->raft.commit;
+}
+
+/* Two words, as members_about writes them: they are told on to drivers and clients. */
+static int is_about(struct slice text)
+{
+	int blanks = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] < ' ' || text.data[i] > '~')
+			return 0;
+		blanks += text.data[i] == ' ';
+	}
+	return text.len < RAFT_ABOUT_MAX && blanks == 1;
+}
+
+void members_wish(struct step *s, const struct peer_message *message)
+{
+	struct manager *m = s->m;
+	struct members *v = &m->members;
+	struct wish *w = find_wish(v, message->id);
+
+	if (!m->leading) {
+		/* Once: the leader does not pass it on. */
+		if (m->leader && m->leader != m->raft.id && m->leader != message->id)
+			step_send(s, m->leader, message);
+		return;
+	}
+	if (message->id == 0 || !is_about(message->body))
+		return;
+	if (message->kind == PEER_LEAVE && is_out(m, message->id)) {
+		step_send(s, message->id, &(struct peer_message){ .kind = PEER_LEFT,
+								  .id = message->id });
+		return;
+	}
+	if (!w && v->wish_count == WISHES_MAX)
+		return;		/* it asks again */
+	if (!w)
+		w = &v->wishes[v->wish_count++];
+	*w = (struct wish){ .raft_id = message->id, .leaves = message->kind == PEER_LEAVE };
+	memcpy(w->about, message->body.data, message->body.len);
+}
+
+static int propose(struct step *s, const struct raft_config *c, const char *what, uint64_t id)
+{
+	uint64_t index;
+	int err = raft_propose_config(&s->m->raft, c, &index, step_update(s));
+
+	if (err < 0)
+		return err;
+	effects_log(s->fx, LOG_INFO, "managers: %016llx %s", (unsigned long long)id, what);
+	step_take(s);
+	return 0;
+}
+
+static int remove_member(struct step *s, uint64_t id, const char *what)
+{
+	struct raft_config c = s->m->raft.config;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c.count; i++) {
+		if (c.members[i].id != id)
+			c.members[n++] = c.members[i];
+	}
+	memset(&c.members[n], 0, (c.count - n) * sizeof(c.members[0]));
+	c.count = n;
+	return propose(s, &c, what, id);
+}
+
+static int add_learner(struct step *s, const struct wish *w)
+{
+	struct raft_config c = s->m->raft.config;
+	uint32_t at = c.count;
+
+	if (c.count == RAFT_MEMBERS_MAX)
+		return ERR_LIMIT;
+	while (at > 0 && c.members[at - 1].id > w->raft_id) {
+		c.members[at] = c.members[at - 1];
+		at--;
+	}
+	c.members[at] = (struct raft_member){ .id = w->raft_id };
+	memcpy(c.members[at].about, w->about, RAFT_ABOUT_MAX);
+	c.count++;
+	return propose(s, &c, "joins", w->raft_id);
+}
+
+/* One that is in already: with another address it is entered anew. */
+static int change_about(struct step *s, const struct wish *w)
+{
+	struct raft_config c = s->m->raft.config;
+
+	for (uint32_t i = 0; i < c.count; i++) {
+		if (c.members[i].id == w->raft_id)
+			memcpy(c.members[i].about, w->about, RAFT_ABOUT_MAX);
+	}
+	return propose(s, &c, "has another address", w->raft_id);
+}
+
+static int give_away(struct step *s)
+{
+	int err = raft_transfer(&s->m->raft, 0, step_update(s));
+
+	step_take(s);
+	return err;
+}
+
+/* 0 when the wish is as good as fulfilled. */
+static int fulfil(struct step *s, const struct wish *w)
+{
+	struct manager *m = s->m;
+	const struct raft_member *member = raft_member(&m->raft, w->raft_id);
+
+	if (!w->leaves && !member)
+		return add_learner(s, w);
+	if (!w->leaves && strcmp(member->about, w->about) != 0)
+		return change_about(s, w);
+	if (w->leaves && member && w->raft_id != m->raft.id)
+		return remove_member(s, w->raft_id, "leaves");
+	if (w->leaves && member)	/* another one must lead to take us out */
+		return give_away(s);
+	return 0;
+}
+
+/* It is ourself; or it has what is committed, and answers. */
+static int has_caught_up(const struct manager *m, uint64_t id)
+{
+	const struct raft_peer *p = raft_peer(&m->raft, id);
+
+	if (id == m->raft.id)
+		return 1;
+	return p && p->up && p->progress == RAFT_REPLICATE && p->match >= m->raft.commit;
+}
+
+static int promote(struct step *s)
+{
+	const struct raft_config *now = &s->m->raft.config;
+
+	for (uint32_t i = 0; i < now->count; i++) {
+		const struct raft_member *member = &now->members[i];
+		uint64_t old = older_self(now, member);
+		struct raft_config c;
+
+		if ((member->votes && !old) || !has_caught_up(s->m, member->id))
+			continue;
+		if (old)
+			return remove_member(s, old, "is replaced by the same node");
+		c = *now;
+		c.members[i].votes = 1;
+		return propose(s, &c, "votes", member->id);
+	}
+	return 0;
+}
+
+/* A learner that is away for long goes: a late message let it in, or it will not come. One that is
+ * there after all asks again. */
+static void drop_learner(struct step *s)
+{
+	const struct raft_config *c = &s->m->raft.config;
+	struct members *v = &s->m->members;
+	uint64_t away = 0;
+
+	for (uint32_t i = 0; i < c->count && !away; i++) {
+		if (!c->members[i].votes && !members_is_up(s->m, c->members[i].id))
+			away = c->members[i].id;
+	}
+	if (away != v->away_id) {
+		v->away_id = away;
+		v->away_ms = s->ev->now_ms + AWAY_MS;
+	} else if (away && s->ev->now_ms >= v->away_ms &&
+		   remove_member(s, away, "does not come and goes") == 0) {
+		v->away_id = 0;
+	}
+}
+
+static void lead_members(struct step *s)
+{
+	struct members *v = &s->m->members;
+
+	while (v->wish_count > 0) {
+		/* While a change is under way: later. What cannot be is asked again, and must not
+		 * keep the others waiting. */
+		if (fulfil(s, &v->wishes[0]) == ERR_UNAVAILABLE)
+			break;
+		memmove(&v->wishes[0], &v->wishes[1], --v->wish_count * sizeof(v->wishes[0]));
+	}
+	if (!v->unsettled)
+		return;
+	(void)promote(s);	/* refused while a change is under way: looked at again then */
+	drop_learner(s);
+}
+
+/* ---- ourself -------------------------------------------------------------------- */
+
+/* Not a member by the log, or at another address than it says. */
+static int must_ask(const struct manager *m)
+{
+	const struct raft_member *self = raft_member(&m->raft, m->raft.id);
+
+	if (m->leave_deadline_ms || m->left || m->disk_error)
+		return 0;
+	if (!self)
+		return !m->members.admitted && *m->config->contacts;
+	/* What let us in may have been lost with the leader that wrote it. */
+	if (!self->votes)
+		return 1;
+	return strcmp(self->about, m->members.about) != 0;
+}
+
+/* All there is a connection with: they pass it on. */
+static void ask_up(struct step *s, enum peer_kind kind)
+{
+	for (uint32_t i = 0; i < s->m->members.up_count; i++)
+		ask(s, s->m->members.up[i], kind);
+}
+
+static void ask_all(struct step *s)
+{
+	struct members *v = &s->m->members;
+	struct slice rest = slice_of(s->m->config->contacts);
+
+	ask_up(s, PEER_JOIN);
+	/* Those may be no managers either, only others that want to be. */
+	if (v->up_count > 0 && s->m->leader)
+		return;
+	while (rest.len) {
+		struct slice address = slice_cut(&rest, ' ');
+
+		if (address.len)
+			effects_add(s->fx, EFFECT_PEER_DIAL, 0)->target =
+				arena_copy(&s->fx->arena, address);
+	}
+}
+
+void members_run(struct step *s)
+{
+	struct manager *m = s->m;
+	struct members *v = &m->members;
+
+	if (m->leading) {
+		if (must_ask(m) && !find_wish(v, m->raft.id) && v->wish_count < WISHES_MAX) {
+			struct wish *own = &v->wishes[v->wish_count++];
+
+			*own = (struct wish){ .raft_id = m->raft.id };
+			memcpy(own->about, v->about, RAFT_ABOUT_MAX);
+		}
+		if (!m->leave_deadline_ms)
+			v->ask_ms = 0;
+		lead_members(s);
+		return;
+	}
+	if (m->leave_deadline_ms)
+		return;		/* members_leave asks */
+	if (!must_ask(m)) {
+		v->ask_ms = 0;
+	} else if (s->ev->now_ms >= v->ask_ms) {
+		v->ask_ms = s->ev->now_ms + ASK_MS;
+		ask_all(s);
+	}
+}
+
+int members_leave(struct step *s)
+{
+	struct manager *m = s->m;
+	struct members *v = &m->members;
+	int member = raft_member(&m->raft, m->raft.id) != NULL;
+
+	/* What our own log says may be lost with the leader that wrote it. */
+	if (v->out || (member && m->raft.config.count == 1))
+		return 1;
+	if (s->ev->now_ms < v->ask_ms)
+		return 0;
+	v->ask_ms = s->ev->now_ms + (member ? ASK_MS : OUT_ASK_MS);
+	if (m->leading)
+		(void)give_away(s);	/* who leads then takes us out */
+	else if (m->leader && member)
+		ask(s, m->leader, PEER_LEAVE);
+	else	/* nobody tells one that is out who leads */
+		ask_up(s, PEER_LEAVE);
+	return 0;
+}
