@@ -7,7 +7,7 @@
 #include "raft/raft.h"
 #include "sim.h"
 
-enum { COMPARE_EVERY = 100, STATE_TEXT_MAX = 64 << 20 };
+enum { HASH_EVERY = 40 };	/* entries */
 #define STOP_WAIT_NS (INT64_C(60) * 1000000000)
 
 /* A task as it was seen last. */
@@ -37,7 +37,7 @@ void check_init(struct sim *sim)
 	state_init(&sim->checks.shadow);
 	map_init(&sim->checks.tasks);
 	map_init(&sim->checks.services);
-	sim->checks.recovering = 1;
+	map_init(&sim->checks.hashes);
 }
 
 void check_done(struct sim *sim)
@@ -47,6 +47,9 @@ void check_done(struct sim *sim)
 		mem_free(e->value);
 	map_done(&sim->checks.tasks);
 	map_done(&sim->checks.services);
+	for (struct map_entry *e = map_first(&sim->checks.hashes); e; e = map_next(e))
+		mem_free(e->value);
+	map_done(&sim->checks.hashes);
 }
 
 /* ---- tasks --------------------------------------------------------------------- */
@@ -101,7 +104,8 @@ static void check_slot(struct sim *sim, const struct task *t)
 		return;
 	for (const struct task *o = state_service_tasks(&sim->checks.shadow, t->service_id, &it); o;
 	     o = state_tasks_next(&it)) {
-		if (o != t && o->slot == t->slot && runs(o))
+		if (o != t && o->slot == t->slot && runs(o) &&
+		    (t->slot || strcmp(o->node_id, t->node_id) == 0))
 			sim_fail(sim, "slot %llu of %s runs twice: %s and %s",
 				 (unsigned long long)t->slot, t->service_name, t->meta.id,
 				 o->meta.id);
@@ -127,10 +131,12 @@ static void note_delay(struct sim *sim, const struct task *t, struct seen_task *
 {
 	const struct task *before = predecessor(sim, t);
 	const struct restart_policy *policy = t->spec.restart_policy;
-	const struct node *n = state_node(&sim->checks.shadow, SIM_NODE);
+	const struct node *n = before && before->node_id ?
+		state_node(&sim->checks.shadow, before->node_id) : NULL;
 
 	/* With a clock that is set the delay is kept roughly only. */
-	if (!before || sim->options[OPT_CLOCK] || before->spec_version != t->spec_version ||
+	if (!before || sim->options[OPT_CLOCK] || sim->plan.hosts > 1 ||
+	    before->spec_version != t->spec_version ||
 	    before->desired_state != TASK_SHUTDOWN || !n ||
 	    n->spec.availability != AVAILABILITY_ACTIVE || n->meta.version + 5 > t->meta.version ||
 	    (before->status.state != TASK_COMPLETE && before->status.state != TASK_FAILED &&
@@ -220,45 +226,62 @@ static void note(void *context, const struct change *change)
 
 /* ---- the log and the state ----------------------------------------------------- */
 
-/* Applies to the shadow what the manager has applied. */
-static void advance(struct sim *sim, uint64_t to)
+void check_commit(struct sim *sim, const struct entry_seen *e)
 {
 	struct state *shadow = &sim->checks.shadow;
+	struct errmsg msg = { { 0 } };
 
-	while (shadow->applied < to && !sim->failed) {
-		const struct record *r = disk_find(&sim->disk, shadow->applied + 1);
-		struct raft_record parsed;
-		struct errmsg msg = { { 0 } };
-
-		if (!r || raft_record_parse(r->body, &parsed) < 0) {
-			sim_fail(sim, "entry %llu was applied and is not in the log",
-				 (unsigned long long)shadow->applied + 1);
-			return;
-		}
-		if (r->number > sim->disk.durable)
-			sim_fail(sim, "entry %llu is applied before it is durable",
-				 (unsigned long long)r->index);
-		if (parsed.entry.kind == RAFT_COMMAND)
-			(void)state_apply(shadow, r->index, parsed.entry.data, note, sim, &msg);
-		else
-			shadow->applied = r->index;
-	}
+	if (e->kind == RAFT_COMMAND)
+		(void)state_apply(shadow, e->index, e->data, note, sim, &msg);
+	else
+		shadow->applied = e->index;
+	kv_users_applied(sim, e);
 }
 
-static void compare(struct sim *sim, const struct state *state)
+static int add_hash(void *context, struct slice piece)
 {
-	struct buf a, b;
+	uint64_t *hash = context, word;
 
-	buf_init(&a, STATE_TEXT_MAX);
-	buf_init(&b, STATE_TEXT_MAX);
-	state_save(state, &a);
-	state_save(&sim->checks.shadow, &b);
-	if (!slice_equal(buf_slice(&a), buf_slice(&b)))
-		sim_fail(sim, "the state at index %llu is not what was applied up to it",
-			 (unsigned long long)state->applied);
-	sim->checks.compared = state->applied;
-	buf_done(&a);
-	buf_done(&b);
+	for (; piece.len >= 8; piece.data += 8, piece.len -= 8) {
+		memcpy(&word, piece.data, 8);
+		*hash = (*hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		*hash ^= *hash >> 29;
+	}
+	for (; piece.len; piece.data++, piece.len--)
+		*hash = (*hash ^ (uint8_t)*piece.data) * UINT64_C(0x100000001b3);
+	return 0;
+}
+
+static uint64_t hash_of(const struct state *state)
+{
+	uint64_t hash = 1;
+	struct sink sink = { add_hash, &hash };
+
+	(void)state_save(state, &sink);		/* ours takes all */
+	return hash;
+}
+
+/* The state at an index is the same on all managers, and is what the entries up to it make. */
+static void check_hash(struct host *host, int surely)
+{
+	const struct state *state = manager_state(host->manager);
+	struct checks *c = &host->sim->checks;
+	char key[8];
+	uint64_t *hash = map_get(&c->hashes, sim_key(state->applied, key));
+
+	if (!hash && state->applied == c->shadow.applied &&
+	    (surely || state->applied >= c->hashed + HASH_EVERY)) {
+		hash = mem_new(sizeof(*hash));
+		*hash = hash_of(&c->shadow);
+		map_set(&c->hashes, sim_key(state->applied, key), hash);
+		c->hashed = state->applied;
+	} else if (!hash || host->compared == state->applied) {
+		return;
+	}
+	host->compared = state->applied;
+	if (*hash != hash_of(state))
+		sim_fail(host->sim, "%s: the state at entry %llu is not what was applied up to it",
+			 host->name, (unsigned long long)state->applied);
 }
 
 /* What was acknowledged is there until its removal was asked for. */
@@ -268,7 +291,7 @@ static void check_services(struct sim *sim, const struct state *state)
 		const struct client_service *c = &sim->clients.services[i];
 		const struct service *s;
 
-		if (!*c->id || c->removing)
+		if (!*c->id || c->removing || sim->now_us < c->unsure_us)
 			continue;
 		s = state_service(state, c->id);
 		if (!s)
@@ -279,39 +302,22 @@ static void check_services(struct sim *sim, const struct state *state)
 	}
 }
 
-void check_crashed(struct sim *sim)
+void check_step(struct host *host)
 {
-	sim->checks.recovering = 1;
-}
+	uint64_t before = host->sim->checks.committed_count;
+	int surely = host->sim->checks.committed_count < 4;
 
-void check_step(struct sim *sim, enum who who)
-{
-	const struct state *state = manager_state(sim->manager);
-	uint64_t before = sim->checks.shadow.applied;
-
-	if (who != MANAGER)
+	seen_check(host);
+	if (host->sim->failed)
 		return;
-	if (state->applied > before)
-		advance(sim, state->applied);
-	if (sim->checks.recovering && manager_is_ready(sim->manager)) {
-		sim->checks.recovering = 0;
-		if (state->applied < before) {
-			sim_fail(sim, "the manager is ready at index %llu, %llu was applied before",
-				 (unsigned long long)state->applied, (unsigned long long)before);
-			return;
-		}
-		compare(sim, state);
-		check_services(sim, state);
-	} else if (!sim->checks.recovering && state->applied > before) {
-		check_services(sim, state);
-		if (state->applied >= sim->checks.compared + COMPARE_EVERY)
-			compare(sim, state);
-	}
+	check_hash(host, surely);
+	if (host->sim->checks.committed_count > before && host->sim->plan.services)
+		check_services(host->sim, &host->sim->checks.shadow);
 }
 
 void check_acked(struct sim *sim, const struct client_request *r, const char *id)
 {
-	const struct service *s = state_service(manager_state(sim->manager), id);
+	const struct service *s = state_service(&sim->checks.shadow, id);
 
 	if (r->kind == REQUEST_REMOVE) {
 		if (s)
@@ -324,78 +330,77 @@ void check_acked(struct sim *sim, const struct client_request *r, const char *id
 
 /* ---- the engine ---------------------------------------------------------------- */
 
-void check_create(struct sim *sim, const struct container *c)
+void check_create(struct host *host, const struct container *c)
 {
-	for (const struct container *o = sim->engine.containers; o; o = o->next) {
+	for (const struct container *o = host->engine.containers; o; o = o->next) {
 		if (strcmp(o->task, c->task) == 0)
-			sim_fail(sim, "a second container for task %s", c->task);
+			sim_fail(host->sim, "a second container for task %s", c->task);
 	}
 }
 
 /* One that waits for its start waits for the one before it to end, up to a minute. */
-static void check_order(struct sim *sim, const struct task *t)
+static void check_order(struct host *host, const struct task *t)
 {
-	const struct state *state = &sim->checks.shadow;
+	const struct state *state = &host->sim->checks.shadow;
 
-	if (!t->start_after || sim->options[OPT_CLOCK] ||
-	    sim_wall_ns(sim) > t->start_after + STOP_WAIT_NS ||
-	    map_get(&sim->checks.services, slice_of(t->service_id)))
+	if (!t->start_after || host->sim->options[OPT_CLOCK] ||
+	    host_wall_ns(host) > t->start_after + STOP_WAIT_NS ||
+	    map_get(&host->sim->checks.services, slice_of(t->service_id)))
 		return;
-	for (const struct container *o = sim->engine.containers; o; o = o->next) {
+	for (const struct container *o = host->engine.containers; o; o = o->next) {
 		const struct task *before = state_task(state, o->task);
 
 		if (before && before != t && o->state == RUNNING && !task_is_dead(before) &&
 		    before->slot == t->slot && before->desired_state == TASK_SHUTDOWN &&
 		    strcmp(before->service_id, t->service_id) == 0)
-			sim_fail(sim, "container of task %s is started before %s has ended",
+			sim_fail(host->sim, "container of task %s is started before %s has ended",
 				 t->meta.id, o->name);
 	}
 }
 
-void check_start(struct sim *sim, const struct container *c)
+void check_start(struct host *host, const struct container *c)
 {
-	const struct task *t = state_task(&sim->checks.shadow, c->task);
+	const struct task *t = state_task(&host->sim->checks.shadow, c->task);
 
 	/* Nobody can take back what an engine was asked for. In the end it must be gone. */
-	if (sim->engine.alone)
+	if (host->engine.alone)
 		return;
-	if (c->starts)
-		sim_fail(sim, "container %s is started a second time", c->name);
-	if (t && task_is_dead(t))
-		sim_fail(sim, "container %s is started and its task is dead", c->name);
+	if (c->starts && !c->unasked)
+		sim_fail(host->sim, "container %s is started a second time", c->name);
+	/* With several managers a report of the life before may still be on its way. */
+	if (t && task_is_dead(t) && host->sim->plan.hosts == 1)
+		sim_fail(host->sim, "container %s is started and its task is dead", c->name);
 	if (t)
-		check_order(sim, t);
+		check_order(host, t);
 }
 
-void check_address(struct sim *sim, const struct container *c, const struct container *other)
+void check_address(struct host *host, const struct container *c, const struct container *other)
 {
-	const struct task *t = state_task(&sim->checks.shadow, other->task);
+	const struct task *t = state_task(&host->sim->checks.shadow, other->task);
 
 	if (t && !task_is_dead(t))
-		sim_fail(sim, "%s is started with the address of %s", c->name, other->name);
+		sim_fail(host->sim, "%s is started with the address of %s", c->name, other->name);
 }
 
-void check_stop(struct sim *sim, const struct container *c)
+void check_stop(struct host *host, const struct container *c)
 {
-	const struct task *t = state_task(&sim->checks.shadow, c->task);
-	struct slice map = buf_slice(&sim->netmap);
+	const struct task *t = state_task(&host->sim->checks.shadow, c->task);
+	struct slice map = buf_slice(&host->netmap);
 
-	if (c->health == UNHEALTHY || c->disowned || sim->clients.leaving)
+	if (c->health == UNHEALTHY || c->disowned || host->sim->clients.leaving || host->to_leave)
 		return;
 	if (t && !task_is_dead(t) && t->desired_state <= TASK_RUNNING)
-		sim_fail(sim, "container %s is stopped and its task is to run", c->name);
+		sim_fail(host->sim, "container %s is stopped and its task is to run", c->name);
 	for (; map.len >= strlen(c->task); map.data++, map.len--) {
 		if (slice_has_prefix(map, c->task)) {
-			sim_fail(sim, "container %s is stopped while it is in the netmap", c->name);
+			sim_fail(host->sim, "container %s is stopped while it is in the netmap",
+				 c->name);
 			return;
 		}
 	}
 }
 
-static void explain(char why[256], const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void explain(char why[256], const char *format, ...)
+void check_explain(char why[256], const char *format, ...)
 {
 	va_list args;
 
@@ -441,32 +446,78 @@ static int is_up(const struct container *c)
 	return c->state == RUNNING && (c->health == NO_CHECK || c->health == HEALTHY);
 }
 
+/* The next container of any host; *host and the answer begin as NULL. */
+static const struct container *next_container(struct sim *sim, struct host **host,
+					      const struct container *c)
+{
+	if (c)
+		c = c->next;
+	while (!c) {
+		*host = *host ? *host + 1 : sim->hosts;
+		if (*host == sim->hosts + HOSTS)
+			return NULL;
+		if (!(*host)->exited)
+			c = (*host)->engine.containers;
+	}
+	return c;
+}
+
+/* A global service runs once on every node that takes tasks. */
+static uint64_t nodes_fit(struct sim *sim, const struct service *s)
+{
+	uint64_t fit = 0;
+
+	(void)s;
+	for (struct map_entry *e = state_first(&sim->checks.shadow, OBJECT_NODE); e;
+	     e = map_next(e)) {
+		const struct node *n = state_entry(e);
+
+		fit += n->spec.availability == AVAILABILITY_ACTIVE && n->status.state == NODE_READY;
+	}
+	return fit;
+}
+
 int check_service(struct sim *sim, const struct service *s, char why[256])
 {
 	uint64_t mark = check_mark(&s->spec.task_template), right = 0, all = 0;
 	uint64_t wanted = s->spec.mode.replicated ? *s->spec.mode.replicated->replicas : 1;
 
-	for (const struct container *c = sim->engine.containers; c; c = c->next) {
+	struct host *host = NULL;
+
+	if (!s->spec.mode.replicated)
+		wanted = nodes_fit(sim, s);
+	for (const struct container *c = NULL; (c = next_container(sim, &host, c)) != NULL;) {
 		if (strcmp(c->service, s->meta.id) != 0)
 			continue;
 		all += c->state == RUNNING;
 		right += is_up(c) && c->mark == mark;
 	}
-	explain(why, "%s runs %llu containers, %llu as it should be, and wants %llu",
+	check_explain(why, "%s runs %llu containers, %llu as it should be, and wants %llu",
 		 s->spec.name, (unsigned long long)all, (unsigned long long)right,
 		 (unsigned long long)wanted);
 	return all == right && right == wanted;
 }
 
+/* The node has left the swarm. */
+static int has_gone(const struct sim *sim, const char *node_id)
+{
+	for (int i = 0; i < HOSTS && node_id; i++) {
+		if (strcmp(sim->hosts[i].node_id, node_id) == 0)
+			return sim->hosts[i].exited;
+	}
+	return 0;
+}
+
 static int check_containers(struct sim *sim, char why[256])
 {
 	const struct state *state = &sim->checks.shadow;
+	struct host *host = NULL;
 
-	for (const struct container *c = sim->engine.containers; c; c = c->next) {
+	for (const struct container *c = NULL; (c = next_container(sim, &host, c)) != NULL;) {
 		const struct task *t = state_task(state, c->task);
 
 		if (!t || (c->state == RUNNING) != (t->status.state == TASK_RUNNING)) {
-			explain(why, "container %s is %s, its task %s", c->name,
+			check_explain(why, "container %s is %s, its task %s", c->name,
 				 c->state == RUNNING ? "running" : "not running",
 				 t ? task_state_names[t->status.state] : "gone");
 			return 0;
@@ -474,12 +525,16 @@ static int check_containers(struct sim *sim, char why[256])
 	}
 	for (struct map_entry *e = state_first(state, OBJECT_TASK); e; e = map_next(e)) {
 		const struct task *t = state_entry(e);
-		const struct container *c = sim->engine.containers;
+		const struct container *c = NULL;
 
-		while (c && strcmp(c->task, t->meta.id) != 0)
-			c = c->next;
+		if (has_gone(sim, t->node_id))
+			continue;	/* nobody is left to report of it */
+		host = NULL;
+		do {
+			c = next_container(sim, &host, c);
+		} while (c && strcmp(c->task, t->meta.id) != 0);
 		if (t->status.state == TASK_RUNNING && (!c || c->state != RUNNING)) {
-			explain(why, "task %s is running without a container", t->meta.id);
+			check_explain(why, "task %s is running without a container", t->meta.id);
 			return 0;
 		}
 	}
@@ -491,9 +546,13 @@ static int check_networks(struct sim *sim, int pushed, char why[256])
 {
 	const struct state *state = &sim->checks.shadow;
 
-	for (const struct bridge_net *n = sim->engine.networks; n; n = n->next) {
-		if (!state_network(state, n->id)) {
-			explain(why, "network %s is left in the engine", n->name);
+	for (int i = 0; i < HOSTS; i++) {
+		const struct bridge_net *n = sim->hosts[i].engine.networks;
+
+		while (n && (state_network(state, n->id) || sim->hosts[i].exited))
+			n = n->next;
+		if (n) {
+			check_explain(why, "network %s is left in the engine", n->name);
 			return 0;
 		}
 	}
@@ -501,7 +560,7 @@ static int check_networks(struct sim *sim, int pushed, char why[256])
 		const struct network *n = state_entry(e);
 
 		if (n->pending_delete && pushed) {
-			explain(why, "network %s is not removed", n->spec.name);
+			check_explain(why, "network %s is not removed", n->spec.name);
 			return 0;
 		}
 	}
@@ -535,25 +594,27 @@ static int check_port(struct sim *sim, const struct netmap_port *port, char why[
 {
 	const struct service *s = state_find_name(&sim->checks.shadow, OBJECT_SERVICE,
 						  port->service);
+	struct host *host = NULL;
 	uint32_t count = 0;
 
-	for (const struct container *c = sim->engine.containers; s && c; c = c->next) {
+	for (const struct container *c = NULL; s && (c = next_container(sim, &host, c)) != NULL;) {
 		if (c->state != RUNNING || strcmp(c->service, s->meta.id) != 0 ||
 		    c->network_count == 0)
 			continue;
 		count++;
 		if (!is_backend(port, c)) {
-			explain(why, "the netmap lacks %s", c->name);
+			check_explain(why, "the netmap lacks %s", c->name);
 			return 0;
 		}
 	}
-	explain(why, "the netmap has %u tasks of %s at port %u, not %u", port->backend_count,
+	check_explain(why, "the netmap has %u tasks of %s at port %u, not %u", port->backend_count,
 		 port->service, port->published, count);
 	return s && count == port->backend_count;
 }
 
-static int check_netmap(struct sim *sim, char why[256])
+static int check_netmap(struct host *host, char why[256])
 {
+	struct sim *sim = host->sim;
 	struct errmsg msg = { { 0 } };
 	struct netmap map = { 0 };
 	uint32_t ports = 0;
@@ -564,20 +625,89 @@ static int check_netmap(struct sim *sim, char why[256])
 	     e = map_next(e))
 		ports += ((const struct service *)state_entry(e))->endpoint.ports.count;
 	arena_init(&a);
-	ok = netmap_parse(&a, buf_slice(&sim->netmap), &map, &msg) == 0 && map.port_count == ports;
-	explain(why, "the netmap has %u ports, not %u %s", map.port_count, ports, msg.text);
+	ok = netmap_parse(&a, buf_slice(&host->netmap), &map, &msg) == 0 && map.port_count == ports;
+	check_explain(why, "the netmap of %s has %u ports, not %u %s", host->name, map.port_count,
+		      ports, msg.text);
 	for (uint32_t i = 0; i < map.port_count && ok; i++)
 		ok = check_port(sim, &map.ports[i], why);
 	arena_done(&a);
 	return ok;
 }
 
+static int is_member(const struct host *host)
+{
+	return host->used && !host->exited;
+}
+
+/* One manager: it is a voter, knows the leader and has all there is. */
+static int check_manager(const struct host *host, const struct raft *leader, char why[256])
+{
+	const struct raft *r = host->manager ? manager_raft(host->manager) : NULL;
+	const struct raft_member *member = raft_member(leader, host->store.raft_id);
+
+	check_explain(why, "%s is not up", host->name);
+	if (!r || !host_runs(host))
+		return 0;
+	check_explain(why, "%s is not ready", host->name);
+	if (!manager_is_ready(host->manager))
+		return 0;
+	check_explain(why, "%s does not vote", host->name);
+	if (!member || !member->votes)
+		return 0;
+	check_explain(why, "%s knows another leader", host->name);
+	if (r->leader != leader->id || r->hard.term != leader->hard.term)
+		return 0;
+	check_explain(why, "%s has %llu of %llu entries", host->name,
+		      (unsigned long long)host->applied,
+		      (unsigned long long)host->sim->checks.committed_count);
+	return host->applied == host->sim->checks.committed_count;
+}
+
+int check_agreed(struct sim *sim, char why[256])
+{
+	const struct host *leader = seen_leader(sim);
+	const struct raft *r = leader ? manager_raft(leader->manager) : NULL;
+	uint32_t members = 0;
+
+	faults_look(sim);
+	check_explain(why, "nobody leads");
+	if (!r || !raft_is_ready(r))
+		return 0;
+	for (int i = 0; i < HOSTS; i++) {
+		if (!is_member(&sim->hosts[i]))
+			continue;
+		members++;
+		if (!check_manager(&sim->hosts[i], r, why))
+			return 0;
+	}
+	check_explain(why, "there are %u members, not %u", r->config.count, members);
+	if (r->config.count != members)
+		return 0;
+	for (int i = 0; i < HOSTS && !sim->failed; i++) {
+		if (is_member(&sim->hosts[i]))
+			check_hash(&sim->hosts[i], 1);
+	}
+	return 1;
+}
+
+static int all_up(struct sim *sim, char why[256])
+{
+	for (int i = 0; i < HOSTS; i++) {
+		const struct host *host = &sim->hosts[i];
+
+		check_explain(why, "%s is not ready", host->name);
+		if (is_member(host) && (!host_runs(host) || !manager_is_ready(host->manager) ||
+					host->engine.away))
+			return 0;
+	}
+	return 1;
+}
+
 int check_converged(struct sim *sim, int pushed, char why[256])
 {
-	explain(why, "the node is not ready");
-	if (!sim->up || !manager_is_ready(sim->manager) || sim->engine.away)
+	if (!all_up(sim, why))
 		return 0;
-	explain(why, "a request waits for its answer");
+	check_explain(why, "a request waits for its answer");
 	if (!clients_quiet(sim))
 		return 0;
 	for (struct map_entry *e = state_first(&sim->checks.shadow, OBJECT_SERVICE); e;
@@ -587,15 +717,27 @@ int check_converged(struct sim *sim, int pushed, char why[256])
 		if (!check_service(sim, s, why) && (pushed || !check_may_rest(sim, s)))
 			return 0;
 	}
-	explain(why, "an engine call is under way");
-	return (!pushed || engine_quiet(sim)) && check_containers(sim, why) &&
-	       check_networks(sim, pushed, why) && check_netmap(sim, why);
+	for (int i = 0; i < HOSTS && pushed; i++) {
+		check_explain(why, "an engine call is under way");
+		if (is_member(&sim->hosts[i]) && !engine_quiet(&sim->hosts[i]))
+			return 0;
+	}
+	if (!check_containers(sim, why) || !check_networks(sim, pushed, why))
+		return 0;
+	for (int i = 0; i < HOSTS; i++) {
+		if (is_member(&sim->hosts[i]) && !check_netmap(&sim->hosts[i], why))
+			return 0;
+	}
+	return 1;
 }
 
 int check_left(struct sim *sim, char why[256])
 {
-	explain(why, "the node has not left: a container %s, a network %s",
-		 sim->engine.containers ? sim->engine.containers->name : "-",
-		 sim->engine.networks ? sim->engine.networks->name : "-");
-	return sim->exited && sim->clients.left && !sim->engine.containers && !sim->engine.networks;
+	const struct host *host = &sim->hosts[0];
+
+	check_explain(why, "the node has not left: a container %s, a network %s",
+		      host->engine.containers ? host->engine.containers->name : "-",
+		      host->engine.networks ? host->engine.networks->name : "-");
+	return host->exited && sim->clients.left && !host->engine.containers &&
+	       !host->engine.networks;
 }

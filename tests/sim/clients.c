@@ -4,7 +4,14 @@
 #include <string.h>
 #include "sim.h"
 
-enum { ANSWER_WITHIN = 10 * SECOND, BODY_MAX = 8192 };
+enum {
+	BODY_MAX = 8192,
+	PATIENCE_US = 6 * SECOND,	/* of a user, while things fail */
+	/* A manager holds a request for 10 s when nobody leads. */
+	ANSWER_WITHIN = 15 * SECOND,
+	/* From when on what was asked for and not answered will not be done any more. */
+	UNSURE_US = 20 * SECOND,
+};
 
 static struct client_request *find_request(struct clients *c, uint64_t id)
 {
@@ -15,8 +22,15 @@ static struct client_request *find_request(struct clients *c, uint64_t id)
 	return NULL;
 }
 
-static struct client_request *send(struct sim *sim, enum request_kind kind, const char *method,
-				   const char *target, struct slice body)
+static struct host *any_host(struct sim *sim)
+{
+	struct host *host = &sim->hosts[rng_below(&sim->rng, (uint64_t)sim->host_count)];
+
+	return host->used && host_runs(host) && !host->stopping && !host->to_leave ? host : NULL;
+}
+
+struct client_request *clients_send(struct sim *sim, struct host *host, enum request_kind kind,
+				    const char *method, const char *target, struct slice body)
 {
 	struct clients *c = &sim->clients;
 	struct client_request *r = c->requests;
@@ -25,16 +39,19 @@ static struct client_request *send(struct sim *sim, enum request_kind kind, cons
 		.target = slice_of(target), .body = body, .text = SLICE("application/json"),
 	};
 
+	if (!host)
+		host = any_host(sim);
+	if (!host)
+		return NULL;
 	while (r->kind != REQUEST_NONE) {
-		if (++r == c->requests + REQUESTS) {
-			sim_fail(sim, "%d requests wait for their answers", REQUESTS);
-			return &c->requests[0];
-		}
+		if (++r == c->requests + REQUESTS)
+			return NULL;
 	}
-	*r = (struct client_request){ .id = ev.id, .kind = kind, .slot = -1,
+	*r = (struct client_request){ .id = ev.id, .kind = kind, .slot = -1, .host = host,
 				      .sent_us = sim->now_us };
-	sim_trace(sim, "client: %s %s %.*s", method, target, SLICE_ARGS(body));
-	sim_deliver(sim, 0, MANAGER, &ev);
+	sim_trace(sim, "client: %s %s %s %.*s", host->name, method, target,
+		  body.len > 200 ? 200 : (int)body.len, body.data ? body.data : "");
+	host_deliver(host, 0, MANAGER, &ev);
 	return r;
 }
 
@@ -147,20 +164,27 @@ static void send_spec(struct sim *sim, int slot, int easy)
 		 (unsigned long long)version);
 	buf_init(&b, BODY_MAX);
 	spec(sim, &b, slot, mark, easy);
-	r = send(sim, kind, "POST", stored ? target : "/v1.41/services/create", buf_slice(&b));
+	r = clients_send(sim, NULL, kind, "POST", stored ? target : "/v1.41/services/create",
+			 buf_slice(&b));
+	buf_done(&b);
+	if (!r)
+		return;
 	r->slot = slot;
 	r->mark = mark;
-	buf_done(&b);
 	s->busy = 1;
 }
 
 static void remove_service(struct sim *sim, int slot)
 {
 	struct client_service *s = &sim->clients.services[slot];
+	struct client_request *r;
 	char target[64];
 
 	snprintf(target, sizeof(target), "/services/%s", s->id);
-	send(sim, REQUEST_REMOVE, "DELETE", target, (struct slice){ NULL, 0 })->slot = slot;
+	r = clients_send(sim, NULL, REQUEST_REMOVE, "DELETE", target, (struct slice){ NULL, 0 });
+	if (!r)
+		return;
+	r->slot = slot;
 	s->busy = s->removing = 1;
 }
 
@@ -182,35 +206,42 @@ static void change_network(struct sim *sim)
 	const struct slice none = { NULL, 0 };
 	int slot = (int)rng_below(&sim->rng, NETWORKS);
 	struct client_network *n = &sim->clients.networks[slot];
+	struct client_request *r;
 	char text[96];
 
 	if (n->busy)
 		return;
-	n->busy = 1;
 	if (*n->id) {
 		snprintf(text, sizeof(text), "/v1.41/networks/%s", n->id);
-		n->removing = 1;
-		send(sim, REQUEST_NET_REMOVE, "DELETE", text, none)->slot = slot;
+		r = clients_send(sim, NULL, REQUEST_NET_REMOVE, "DELETE", text, none);
 	} else {
 		snprintf(text, sizeof(text), "{\"Name\":\"net%d\",\"Driver\":\"overlay\"}", slot);
-		send(sim, REQUEST_NET_CREATE, "POST", "/networks/create",
-		     slice_of(text))->slot = slot;
+		r = clients_send(sim, NULL, REQUEST_NET_CREATE, "POST", "/networks/create",
+				 slice_of(text));
 	}
+	if (!r)
+		return;
+	r->slot = slot;
+	n->busy = 1;
+	n->removing |= *n->id != '\0';
 }
 
-static void change_node(struct sim *sim, int active)
+/* inactive: one that is to be active again; NULL: any, and any way. */
+static void change_node(struct sim *sim, const struct host *inactive)
 {
-	const struct node *n = state_node(&sim->checks.shadow, SIM_NODE);
+	const struct host *host = inactive ? inactive :
+		&sim->hosts[rng_below(&sim->rng, (uint64_t)sim->host_count)];
+	const struct node *n = state_node(&sim->checks.shadow, host->node_id);
 	char target[96], body[96];
 
 	if (!n || sim->clients.node_busy)
 		return;
-	snprintf(target, sizeof(target), "/nodes/%s/update?version=%llu", SIM_NODE,
+	snprintf(target, sizeof(target), "/nodes/%s/update?version=%llu", host->node_id,
 		 (unsigned long long)n->meta.version);
 	snprintf(body, sizeof(body), "{\"Role\":\"manager\",\"Availability\":\"%s\"}",
-		 active ? "active" : pick(sim, "active", "drain", "pause"));
-	sim->clients.node_busy = 1;
-	send(sim, REQUEST_NODE, "POST", target, slice_of(body));
+		 inactive ? "active" : pick(sim, "active", "drain", "pause"));
+	sim->clients.node_busy = clients_send(sim, NULL, REQUEST_NODE, "POST", target,
+					      slice_of(body)) != NULL;
 }
 
 static void read_something(struct sim *sim)
@@ -225,10 +256,10 @@ static void read_something(struct sim *sim)
 	if (*s->id && rng_chance(&sim->rng, 1, 3)) {
 		snprintf(target, sizeof(target), "/services/%s/logs?stdout=1&stderr=1&follow=%d",
 			 s->id, rng_chance(&sim->rng, 1, 2));
-		send(sim, REQUEST_LOGS, "GET", target, (struct slice){ NULL, 0 });
+		clients_send(sim, NULL, REQUEST_LOGS, "GET", target, (struct slice){ NULL, 0 });
 	} else {
-		send(sim, REQUEST_READ, "GET", targets[rng_below(&sim->rng, 8)],
-		     (struct slice){ NULL, 0 });
+		clients_send(sim, NULL, REQUEST_READ, "GET", targets[rng_below(&sim->rng, 8)],
+			     (struct slice){ NULL, 0 });
 	}
 }
 
@@ -238,15 +269,13 @@ static void look_again(struct sim *sim)
 	const struct state *state = &sim->checks.shadow;
 	char name[16];
 
-	if (sim->checks.recovering)
-		return;		/* what the log still holds is not known */
 	for (int i = 0; i < SERVICES; i++) {
 		struct client_service *s = &sim->clients.services[i];
 		const struct service *stored;
 
 		snprintf(name, sizeof(name), "svc%d", i);
 		stored = state_find_name(state, OBJECT_SERVICE, name);
-		if (s->busy)
+		if (s->busy || sim->now_us < s->unsure_us)
 			continue;
 		if (!stored && (!*s->id || s->removing)) {
 			*s = (struct client_service){ .id = "" };
@@ -263,7 +292,7 @@ static void look_again(struct sim *sim)
 
 		snprintf(name, sizeof(name), "net%d", i);
 		stored = state_find_name(state, OBJECT_NETWORK, name);
-		if (n->busy)
+		if (n->busy || sim->now_us < n->unsure_us)
 			continue;
 		*n = (struct client_network){ .id = "" };
 		if (stored)
@@ -271,45 +300,102 @@ static void look_again(struct sim *sim)
 	}
 }
 
-/* Streams end when their reader leaves; other requests must be answered. */
+/* No answer will come, but what was asked for may still be done. */
+static void lost(struct sim *sim, struct client_request *r)
+{
+	struct clients *c = &sim->clients;
+	uint64_t sure_us = sim->now_us + UNSURE_US;
+
+	sim->marks[MARK_UNKNOWN]++;
+	switch (r->kind) {
+	case REQUEST_CREATE:
+	case REQUEST_UPDATE:
+	case REQUEST_REMOVE:
+		c->services[r->slot].busy = 0;
+		c->services[r->slot].rolls_back = 1;
+		c->services[r->slot].unsure_us = sure_us;
+		break;
+	case REQUEST_NET_CREATE:
+	case REQUEST_NET_REMOVE:
+		c->networks[r->slot].busy = 0;
+		c->networks[r->slot].unsure_us = sure_us;
+		break;
+	case REQUEST_NODE:
+		c->node_busy = 0;
+		break;
+	default:
+		break;
+	}
+	r->kind = REQUEST_NONE;
+}
+
+static void give_up(struct sim *sim, struct client_request *r)
+{
+	struct event gone = { .kind = EVENT_REQUEST_GONE, .id = r->id };
+
+	host_deliver(r->host, 0, MANAGER, &gone);
+	lost(sim, r);
+}
+
+/* Streams end when their reader leaves. Of other requests users wait only so long, and when nothing
+ * fails they must be answered. */
 static void look_at_requests(struct sim *sim)
 {
 	for (int i = 0; i < REQUESTS; i++) {
 		struct client_request *r = &sim->clients.requests[i];
-		struct event gone = { .kind = EVENT_REQUEST_GONE, .id = r->id };
+		uint64_t since = r->sent_us > sim->kv.whole_us ? r->sent_us : sim->kv.whole_us;
 
-		if (r->kind == REQUEST_NONE)
+		if (r->kind == REQUEST_NONE || r->kind == REQUEST_LEAVE)
 			continue;
-		if (r->kind == REQUEST_LOGS && (!sim->faults || rng_chance(&sim->rng, 1, 4))) {
-			r->kind = REQUEST_NONE;
-			sim_deliver(sim, 0, MANAGER, &gone);
-		} else if (r->kind != REQUEST_LOGS && r->kind != REQUEST_LEAVE &&
-			   sim->now_us - r->sent_us > ANSWER_WITHIN) {
-			sim_fail(sim, "request %llu is not answered", (unsigned long long)r->id);
+		if (r->kind == REQUEST_LOGS) {
+			if (!sim->faults || rng_chance(&sim->rng, 1, 4))
+				give_up(sim, r);
+		} else if (sim->faults && r->sent_us + PATIENCE_US < sim->now_us) {
+			give_up(sim, r);
+		} else if (!sim->faults && r->kind != REQUEST_MEMBER &&
+			   since + ANSWER_WITHIN < sim->now_us) {
+			sim_fail(sim, "request %llu to %s is not answered",
+				 (unsigned long long)r->id, r->host->name);
 		}
 	}
 }
 
+static void look(struct sim *sim, struct happening *h)
+{
+	(void)h;
+	sim_at(sim, SECOND, look, NULL);
+	look_at_requests(sim);
+}
+
+static const struct host *inactive_host(struct sim *sim)
+{
+	for (int i = 0; i < HOSTS; i++) {
+		const struct node *n = state_node(&sim->checks.shadow, sim->hosts[i].node_id);
+
+		if (sim->hosts[i].used && n && n->spec.availability != AVAILABILITY_ACTIVE)
+			return &sim->hosts[i];
+	}
+	return NULL;
+}
+
 static void tick(struct sim *sim, struct happening *h)
 {
-	const struct node *n = state_node(&sim->checks.shadow, SIM_NODE);
 	uint64_t what = rng_below(&sim->rng, 20);
 
 	(void)h;
 	sim_at(sim, sim_between(sim, 50 * MS, 5 * SECOND), tick, NULL);
 	look_again(sim);
-	look_at_requests(sim);
-	if (!sim->up || sim->stopping || sim->clients.leaving)
+	if (sim->clients.leaving)
 		return;
 	if (!sim->faults) {
-		if (n && n->spec.availability != AVAILABILITY_ACTIVE)
-			change_node(sim, 1);
+		if (inactive_host(sim))
+			change_node(sim, inactive_host(sim));
 	} else if (what < 11) {
 		change_service(sim);
 	} else if (what < 14) {
 		change_network(sim);
 	} else if (what < 15) {
-		change_node(sim, rng_chance(&sim->rng, 1, 2));
+		change_node(sim, rng_chance(&sim->rng, 1, 2) ? inactive_host(sim) : NULL);
 	} else {
 		read_something(sim);
 	}
@@ -317,7 +403,9 @@ static void tick(struct sim *sim, struct happening *h)
 
 void clients_start(struct sim *sim)
 {
-	sim_at(sim, 500 * MS, tick, NULL);
+	sim_at(sim, SECOND, look, NULL);
+	if (sim->plan.services)
+		sim_at(sim, 500 * MS, tick, NULL);
 }
 
 void clients_push(struct sim *sim)
@@ -339,7 +427,8 @@ void clients_push(struct sim *sim)
 void clients_leave(struct sim *sim)
 {
 	sim->clients.leaving = 1;
-	send(sim, REQUEST_LEAVE, "POST", "/swarm/leave?force=1", (struct slice){ NULL, 0 });
+	clients_send(sim, &sim->hosts[0], REQUEST_LEAVE, "POST", "/swarm/leave?force=1",
+		     (struct slice){ NULL, 0 });
 }
 
 /* ---- answers ------------------------------------------------------------------- */
@@ -360,8 +449,11 @@ static void service_answered(struct sim *sim, struct client_request *r, const st
 	struct client_service *s = &sim->clients.services[r->slot];
 	unsigned done = x->status < 300;
 
-	/* With a disk that failed the outcome is known after the restart only. */
-	s->busy = sim->disk.failed;
+	s->busy = 0;
+	if (x->status >= 500) {	/* it may have been done */
+		s->rolls_back = 1;
+		s->unsure_us = sim->now_us + UNSURE_US;
+	}
 	if (r->kind == REQUEST_REMOVE) {
 		sim->marks[MARK_REMOVED] += done;
 		if (done)
@@ -391,7 +483,7 @@ static void answered(struct sim *sim, struct client_request *r, const struct eff
 		break;
 	case REQUEST_NET_CREATE:
 	case REQUEST_NET_REMOVE:
-		c->networks[r->slot].busy = sim->disk.failed;
+		c->networks[r->slot].busy = 0;
 		if (r->kind == REQUEST_NET_REMOVE && x->status < 300)
 			sim->marks[MARK_NETWORK]++;
 		break;
@@ -406,14 +498,26 @@ static void answered(struct sim *sim, struct client_request *r, const struct eff
 		if (x->status != 200 && x->status != 503)
 			sim_fail(sim, "a read is answered with %d", x->status);
 		break;
+	case REQUEST_PUT:
+	case REQUEST_CAS:
+	case REQUEST_DELETE:
+	case REQUEST_GET:
+	case REQUEST_STALE:
+	case REQUEST_WAIT:
+		kv_users_answered(sim, r, x);
+		break;
+	case REQUEST_MEMBER:
+		sim->marks[MARK_GONE] += x->status == 200;
+		break;
 	case REQUEST_LOGS:
 	case REQUEST_NONE:
 		break;
 	}
 }
 
-void clients_reply(struct sim *sim, const struct effect *x)
+void clients_reply(struct host *host, const struct effect *x)
 {
+	struct sim *sim = host->sim;
 	struct client_request *r = find_request(&sim->clients, x->id);
 
 	if (!r)
@@ -428,19 +532,14 @@ void clients_reply(struct sim *sim, const struct effect *x)
 		r->kind = REQUEST_NONE;
 }
 
-void clients_crash(struct sim *sim)
+void clients_crash(struct host *host)
 {
 	for (int i = 0; i < REQUESTS; i++) {
-		struct client_request *r = &sim->clients.requests[i];
+		struct client_request *r = &host->sim->clients.requests[i];
 
-		sim->marks[MARK_UNKNOWN] += r->kind >= REQUEST_CREATE && r->kind <= REQUEST_NODE;
-		r->kind = REQUEST_NONE;
+		if (r->kind != REQUEST_NONE && r->kind != REQUEST_LEAVE && r->host == host)
+			lost(host->sim, r);
 	}
-	for (int i = 0; i < SERVICES; i++)
-		sim->clients.services[i].busy = 0;
-	for (int i = 0; i < NETWORKS; i++)
-		sim->clients.networks[i].busy = 0;
-	sim->clients.node_busy = 0;
 }
 
 int clients_quiet(const struct sim *sim)

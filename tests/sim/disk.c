@@ -1,204 +1,630 @@
-/* The log in memory: synced after a time, its end lost in a crash. Contracts are in sim.h. */
+/* Contracts are in disk.h. A page that was never written is not there and reads as zeros: files are
+ * grown by zeros ahead of what is written. */
+#include "disk.h"
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 #include "base/mem.h"
-#include "raft/raft.h"
-#include "sim.h"
 
-static struct slice copy_of(struct slice s)
+enum { SECTORS = DISK_PAGE / DISK_SECTOR, LAST_BYTES = 200 };
+
+struct page {
+	uint8_t now[DISK_PAGE], durable[DISK_PAGE];
+	uint8_t dirty;			/* one bit a sector: to be written by the next sync */
+	uint8_t behind;			/* durable is not what now is */
+};
+
+struct disk_inode {
+	struct disk_inode *next;
+	struct page **pages;
+	size_t page_count;
+	uint64_t size, durable_size;
+	int links;			/* names in now, durable and the changes between them */
+	int opens;
+};
+
+static const uint8_t zeros[64 << 10];
+
+void disk_init(struct disk *d, uint64_t seed)
 {
-	char *p = mem_new(s.len);
-
-	if (s.len)
-		memcpy(p, s.data, s.len);
-	return (struct slice){ p, s.len };
+	*d = (struct disk){ .dead = 0 };
+	rng_init(&d->rng, seed);
 }
 
-static void drop_bytes(struct slice *s)
+static void drop(struct disk *d, struct disk_inode *inode)
 {
-	mem_free((void *)(uintptr_t)s->data);
-	*s = (struct slice){ NULL, 0 };
-}
+	struct disk_inode **link = &d->inodes;
 
-void disk_done(struct disk *d)
-{
-	for (size_t i = 0; i < d->count; i++)
-		drop_bytes(&d->records[i].body);
-	mem_free(d->records);
-	drop_bytes(&d->snapshot);
-	drop_bytes(&d->saving);
-}
-
-static void failed(struct sim *sim, enum mark mark, const char *why)
-{
-	struct event ev = { .kind = EVENT_WAL_FAILED, .text = slice_of(why) };
-
-	sim->disk.failed = 1;
-	sim->marks[mark]++;
-	sim_trace(sim, "disk: %s", why);
-	sim_deliver(sim, 0, MANAGER, &ev);
-}
-
-static void sync_begin(struct sim *sim, struct happening *h);
-
-static void sync_done(struct sim *sim, struct happening *h)
-{
-	struct disk *d = &sim->disk;
-	struct event ev = { .kind = EVENT_WAL_DONE, .id = h->id };
-
-	d->syncing = 0;
-	if (d->failed)
+	if (!inode || inode->links > 0 || inode->opens > 0)
 		return;
-	if (sim_fault(sim, OPT_SYNC_FAIL, 10000)) {
-		failed(sim, MARK_SYNC_FAILED, "sync: input/output error");
-		return;
-	}
-	d->durable = h->id;
-	sim_deliver(sim, 0, MANAGER, &ev);
-	if (d->last > d->durable) {
-		d->syncing = 1;
-		sim_at(sim, 0, sync_begin, NULL)->life = sim->life;
+	while (*link != inode)
+		link = &(*link)->next;
+	*link = inode->next;
+	for (size_t i = 0; i < inode->page_count; i++)
+		mem_free(inode->pages[i]);
+	mem_free(inode->pages);
+	mem_free(inode);
+}
+
+static void undo_drop(struct disk *d)
+{
+	while (d->undo) {
+		struct disk_undo *u = d->undo;
+
+		d->undo = u->next;
+		u->inode->opens--;
+		drop(d, u->inode);
+		mem_free(u);
 	}
 }
 
-static void sync_begin(struct sim *sim, struct happening *h)
+/* ---- names --------------------------------------------------------------------- */
+
+static struct disk_entry *find(struct disk_names *names, const char *name)
 {
-	uint64_t most = sim->options[OPT_DISK_MS] * MS + 200;
-	struct happening *done = sim_at(sim, sim_between(sim, 100, most), sync_done, NULL);
-
-	(void)h;
-	done->life = sim->life;
-	done->id = sim->disk.last;
-}
-
-void disk_append(struct sim *sim, const struct effect *x)
-{
-	struct disk *d = &sim->disk;
-	struct raft_record parsed;
-
-	if (d->failed)
-		return;
-	if (sim_fault(sim, OPT_DISK_FULL, 10000)) {
-		failed(sim, MARK_DISK_FULL, "no space left on device");
-		return;
-	}
-	if (x->id != d->last + 1) {
-		sim_fail(sim, "record %llu does not follow record %llu", (unsigned long long)x->id,
-			 (unsigned long long)d->last);
-		return;
-	}
-	if (d->count == d->capacity) {
-		d->capacity = d->capacity ? d->capacity * 2 : 256;
-		d->records = mem_resize(d->records, d->capacity * sizeof(*d->records));
-	}
-	d->records[d->count] = (struct record){ .number = x->id, .body = copy_of(x->body) };
-	if (raft_record_parse(x->body, &parsed) < 0)
-		sim_fail(sim, "record %llu does not parse", (unsigned long long)x->id);
-	else if (parsed.type == RAFT_RECORD_ENTRY)
-		d->records[d->count].index = parsed.entry.index;
-	d->count++;
-	d->last = x->id;
-	if (!d->syncing) {
-		d->syncing = 1;
-		sim_at(sim, 0, sync_begin, NULL)->life = sim->life;
-	}
-}
-
-const struct record *disk_find(const struct disk *d, uint64_t index)
-{
-	for (size_t i = d->count; i-- > 0;) {
-		if (d->records[i].index == index)
-			return &d->records[i];
+	for (int i = 0; i < names->count; i++) {
+		if (strcmp(names->entries[i].name, name) == 0)
+			return &names->entries[i];
 	}
 	return NULL;
 }
 
-/* Whole segments go, so some records below `keep` may stay. */
-static void drop_before(struct sim *sim, uint64_t keep)
+/* inode NULL: the name goes. */
+static void set(struct disk *d, struct disk_names *names, const char *name,
+		struct disk_inode *inode)
 {
-	struct disk *d = &sim->disk;
-	size_t n = 0;
+	struct disk_entry *e = find(names, name);
+	struct disk_inode *old = e ? e->inode : NULL;
 
-	while (n < d->count && d->records[n].number < keep)
-		n++;
-	n = sim_between(sim, 0, n);
-	for (size_t i = 0; i < n; i++)
-		drop_bytes(&d->records[i].body);
-	d->count -= n;
-	if (n)
-		memmove(d->records, d->records + n, d->count * sizeof(*d->records));
-}
-
-static void snapshot_done(struct sim *sim, struct happening *h)
-{
-	struct event ev = { .kind = EVENT_SNAPSHOT_SAVED, .id = h->id };
-	struct disk *d = &sim->disk;
-
-	if (sim_fault(sim, OPT_SNAPSHOT_FAIL, 10000)) {
-		sim->marks[MARK_SNAPSHOT_FAILED]++;
-		ev.kind = EVENT_SNAPSHOT_FAILED;
-		ev.text = SLICE("no space left on device");
-		drop_bytes(&d->saving);
-	} else {
-		sim->marks[MARK_SNAPSHOT]++;
-		drop_bytes(&d->snapshot);
-		d->snapshot = d->saving;
-		d->snapshot_index = d->saving_index;
-		d->saving = (struct slice){ NULL, 0 };
-		drop_before(sim, d->saving_keep);
+	if (inode)
+		inode->links++;
+	if (!e && inode) {
+		assert(names->count < DISK_NAMES);
+		e = &names->entries[names->count++];
+		memcpy(e->name, name, strlen(name) + 1);
+		e->inode = inode;
+	} else if (e && inode) {
+		e->inode = inode;
+	} else if (e) {
+		*e = names->entries[--names->count];
 	}
-	sim_deliver(sim, 0, MANAGER, &ev);
+	if (old)
+		old->links--;
+	drop(d, old);
 }
 
-void disk_snapshot(struct sim *sim, const struct effect *x)
+static void changes_durable(struct disk *d, int count)
 {
-	struct disk *d = &sim->disk;
-	struct happening *h;
+	for (int i = 0; i < count; i++) {
+		struct disk_entry *c = &d->changes[i];
 
-	if (d->saving.data) {
-		sim_fail(sim, "a second snapshot while one is being saved");
-		return;
+		set(d, &d->durable, c->name, c->inode);
+		if (c->inode)
+			c->inode->links--;
+		drop(d, c->inode);
 	}
-	d->saving = copy_of(x->body);
-	d->saving_index = x->id;
-	d->saving_keep = x->wal_keep;
-	h = sim_at(sim, sim_between(sim, 1 * MS, 400 * MS), snapshot_done, NULL);
-	h->life = sim->life;
-	h->id = x->id;
+	d->change_count -= count;
+	memmove(d->changes, d->changes + count, (size_t)d->change_count * sizeof(d->changes[0]));
 }
 
-void disk_crash(struct sim *sim)
+static void change(struct disk *d, const char *name, struct disk_inode *inode)
 {
-	struct disk *d = &sim->disk;
-	uint64_t lost = d->last - d->durable, keep = 0;
+	struct disk_entry *c;
 
-	/* What was written and not synced may have reached the disk all the same, up to a tear. */
-	if (lost && rng_chance(&sim->rng, 1, 2))
-		keep = sim_between(sim, 0, lost);
-	sim->marks[MARK_KEPT_TAIL] += keep > 0;
-	sim->marks[MARK_LOST_TAIL] += keep < lost;
-	for (uint64_t n = keep; n < lost; n++)
-		drop_bytes(&d->records[--d->count].body);
-	d->last = d->durable += keep;
-	d->syncing = d->failed = 0;
-	sim->marks[MARK_SNAPSHOT_LOST] += d->saving.data != NULL;
-	drop_bytes(&d->saving);
+	if (d->syncing) {	/* what goes on in the folder comes after the sync */
+		d->syncing = 0;
+		undo_drop(d);
+	}
+	if (d->change_count == DISK_CHANGES)
+		changes_durable(d, 1);	/* as time goes by it is written */
+	c = &d->changes[d->change_count++];
+	memcpy(c->name, name, strlen(name) + 1);
+	c->inode = inode;
+	if (inode)
+		inode->links++;
+	set(d, &d->now, name, inode);
 }
 
-int disk_recover(struct sim *sim)
+/* ---- operations ---------------------------------------------------------------- */
+
+/* 0, or what errno is set to. */
+static int trouble(struct disk *d, int sync)
 {
-	struct disk *d = &sim->disk;
-	struct errmsg msg = { { 0 } };
+	enum disk_fault fault = d->dead ? DISK_DIES : d->fault ? d->fault(d->arg, sync) : DISK_OK;
+
+	d->dead |= fault == DISK_DIES;
+	errno = fault == DISK_OK ? 0 : fault == DISK_NO_SPACE ? ENOSPC : EIO;
+	return errno;
+}
+
+static int handle(struct disk *d, struct disk_inode *inode)
+{
+	for (int i = 0; i < DISK_HANDLES; i++) {
+		if (!d->handles[i]) {
+			d->handles[i] = inode;
+			inode->opens++;
+			return i;
+		}
+	}
+	errno = EMFILE;
+	return -1;
+}
+
+static int op_create(void *context, const char *name)
+{
+	struct disk *d = context;
+	struct disk_inode *inode;
+
+	assert(strlen(name) < DISK_NAME_MAX);
+	if (trouble(d, 0))
+		return -1;
+	if (d->full) {
+		errno = ENOSPC;
+		return -1;
+	}
+	inode = mem_new(sizeof(*inode));
+	inode->next = d->inodes;
+	d->inodes = inode;
+	change(d, name, inode);
+	return handle(d, inode);
+}
+
+static int op_open(void *context, const char *name)
+{
+	struct disk *d = context;
+	struct disk_entry *e = find(&d->now, name);
+
+	if (d->dead || !e) {
+		errno = d->dead ? EIO : ENOENT;
+		return -1;
+	}
+	return handle(d, e->inode);
+}
+
+static ssize_t op_read(void *context, int fd, void *bytes, size_t n, uint64_t offset)
+{
+	struct disk *d = context;
+	const struct disk_inode *inode = d->handles[fd];
+	uint8_t *to = bytes;
+
+	if (offset >= inode->size)
+		return 0;
+	if (n > inode->size - offset)
+		n = (size_t)(inode->size - offset);
+	for (size_t done = 0; done < n;) {
+		size_t page = (size_t)(offset + done) / DISK_PAGE, at = (offset + done) % DISK_PAGE;
+		size_t part = n - done < DISK_PAGE - at ? n - done : DISK_PAGE - at;
+
+		if (page < inode->page_count && inode->pages[page])
+			memcpy(to + done, inode->pages[page]->now + at, part);
+		else
+			memset(to + done, 0, part);
+		done += part;
+	}
+	return (ssize_t)n;
+}
+
+static struct page *page_for(struct disk_inode *inode, size_t number)
+{
+	if (number >= inode->page_count) {
+		size_t count = number < 8 ? 8 : 2 * number;
+
+		inode->pages = mem_resize(inode->pages, count * sizeof(struct page *));
+		memset(inode->pages + inode->page_count, 0,
+		       (count - inode->page_count) * sizeof(struct page *));
+		inode->page_count = count;
+	}
+	if (!inode->pages[number])
+		inode->pages[number] = mem_new(sizeof(struct page));
+	return inode->pages[number];
+}
+
+/* bytes NULL: of the size. */
+static void undo_add(struct disk *d, struct disk_inode *inode, int cached, uint64_t offset,
+		     const uint8_t *bytes)
+{
+	struct disk_undo *u = mem_new(sizeof(*u));
+
+	u->next = d->undo;
+	u->inode = inode;
+	u->cached = cached;
+	u->offset = bytes ? offset : UINT64_MAX;
+	u->size = cached ? inode->size : inode->durable_size;
+	if (bytes)
+		memcpy(u->bytes, bytes, DISK_SECTOR);
+	inode->opens++;
+	d->undo = u;
+}
+
+static void put(struct disk *d, struct disk_inode *inode, const uint8_t *from, size_t n,
+		uint64_t offset)
+{
+	if (d->syncing == 2)
+		undo_add(d, inode, 1, 0, NULL);
+	for (size_t done = 0; done < n;) {
+		size_t number = (size_t)(offset + done) / DISK_PAGE;
+		size_t at = (offset + done) % DISK_PAGE;
+		size_t part = n - done < DISK_PAGE - at ? n - done : DISK_PAGE - at;
+		int absent = number >= inode->page_count || !inode->pages[number];
+
+		if (!absent || part > sizeof(zeros) || memcmp(from + done, zeros, part) != 0) {
+			struct page *page = page_for(inode, number);
+
+			for (size_t s = at / DISK_SECTOR; s <= (at + part - 1) / DISK_SECTOR; s++) {
+				if (d->syncing == 2)
+					undo_add(d, inode, 1, number * DISK_PAGE + s * DISK_SECTOR,
+						 page->now + s * DISK_SECTOR);
+				page->dirty |= (uint8_t)(1u << s);
+			}
+			memcpy(page->now + at, from + done, part);
+			page->behind |= page->dirty;
+		}
+		done += part;
+	}
+	if (offset + n > inode->size)
+		inode->size = offset + n;
+}
+
+static ssize_t op_write(void *context, int fd, const void *bytes, size_t n, uint64_t offset)
+{
+	struct disk *d = context;
+	struct disk_inode *inode = d->handles[fd];
+
+	if (n == 0)
+		return 0;
+	if (trouble(d, 0)) {
+		/* Of what broke off a part may be there (but see disk_restart). */
+		if (!d->rotten)
+			put(d, inode, bytes, (size_t)rng_below(&d->rng, n), offset);
+		return -1;
+	}
+	if (d->full == DISK_FULLER && rng_chance(&d->rng, 1, 4)) {
+		errno = ENOSPC;
+		return -1;
+	}
+	if (d->full && offset + n > inode->size) {
+		if (offset >= inode->size) {
+			errno = ENOSPC;
+			return -1;
+		}
+		n = (size_t)(inode->size - offset);
+	}
+	if (n > 1 && !d->rotten && rng_chance(&d->rng, 1, 64))
+		n = 1 + (size_t)rng_below(&d->rng, n - 1);
+	put(d, inode, bytes, n, offset);
+	return (ssize_t)n;
+}
+
+static void sector_durable(struct page *page, size_t s)
+{
+	memcpy(page->durable + s * DISK_SECTOR, page->now + s * DISK_SECTOR, DISK_SECTOR);
+	page->behind &= (uint8_t)~(1u << s);
+}
+
+static int op_sync(void *context, int fd)
+{
+	struct disk *d = context;
+	struct disk_inode *inode = d->handles[fd];
+	int failed = trouble(d, 1);
+
+	if (d->dead)
+		return -1;
+	for (size_t i = 0; i < inode->page_count; i++) {
+		struct page *page = inode->pages[i];
+
+		for (size_t s = 0; page && page->dirty && s < SECTORS; s++) {
+			if (!(page->dirty & 1u << s) || (failed && rng_chance(&d->rng, 1, 2)))
+				continue;
+			if (d->syncing)
+				undo_add(d, inode, 0, i * DISK_PAGE + s * DISK_SECTOR,
+					 page->durable + s * DISK_SECTOR);
+			sector_durable(page, s);
+		}
+		if (page)
+			page->dirty = 0;
+	}
+	if (failed)
+		return -1;
+	if (d->syncing && inode->durable_size != inode->size)
+		undo_add(d, inode, 0, 0, NULL);
+	inode->durable_size = inode->size;
+	if (d->syncing)
+		d->syncing = 2;
+	return 0;
+}
+
+static void op_close(void *context, int fd)
+{
+	struct disk *d = context;
+	struct disk_inode *inode = d->handles[fd];
+
+	d->handles[fd] = NULL;
+	inode->opens--;
+	drop(d, inode);
+}
+
+static int op_rename(void *context, const char *from, const char *to)
+{
+	struct disk *d = context;
+	struct disk_entry *e = find(&d->now, from);
+	struct disk_inode *inode = e ? e->inode : NULL;
+
+	if (trouble(d, 0))
+		return -1;
+	if (!inode) {
+		errno = ENOENT;
+		return -1;
+	}
+	change(d, to, inode);
+	change(d, from, NULL);
+	return 0;
+}
+
+static int op_remove(void *context, const char *name)
+{
+	struct disk *d = context;
+
+	if (trouble(d, 0))
+		return -1;
+	if (!find(&d->now, name)) {
+		errno = ENOENT;
+		return -1;
+	}
+	change(d, name, NULL);
+	return 0;
+}
+
+static int op_sync_names(void *context)
+{
+	struct disk *d = context;
+
+	if (trouble(d, 1))
+		return -1;
+	changes_durable(d, d->change_count);
+	return 0;
+}
+
+static int op_each(void *context, int (*each)(void *arg, const char *name), void *arg)
+{
+	struct disk *d = context;
+	struct disk_names names = d->now;
 	int err = 0;
 
-	if (d->snapshot.data) {
-		sim->marks[MARK_SNAPSHOT_LOADED]++;
-		err = manager_recover_snapshot(sim->manager, d->snapshot, &msg);
+	if (d->dead) {
+		errno = EIO;
+		return -1;
 	}
-	for (size_t i = 0; i < d->count && err == 0; i++)
-		err = manager_recover_record(sim->manager, d->records[i].number,
-					     d->records[i].body, &msg);
-	if (err < 0)
-		sim_fail(sim, "the manager does not recover: %s", msg.text);
-	return err;
+	for (int i = 0; i < names.count && err >= 0; i++)
+		err = each(arg, names.entries[i].name);
+	return err < 0 ? err : 0;
+}
+
+const struct folder_ops disk_ops = {
+	.create = op_create, .open = op_open, .read = op_read, .write = op_write,
+	.sync = op_sync, .close = op_close, .rename = op_rename, .remove = op_remove,
+	.sync_names = op_sync_names, .each = op_each,
+};
+
+/* ---- power --------------------------------------------------------------------- */
+
+void disk_settle(struct disk *d)
+{
+	d->syncing = 0;
+	undo_drop(d);
+}
+
+/* The process ends before a sync is over: it wrote nothing after it. */
+static void undo_cached(struct disk *d)
+{
+	for (struct disk_undo *u = d->undo; u; u = u->next) {
+		if (u->cached && u->offset == UINT64_MAX)
+			u->inode->size = u->size;
+		else if (u->cached)
+			memcpy(u->inode->pages[u->offset / DISK_PAGE]->now + u->offset % DISK_PAGE,
+			       u->bytes, DISK_SECTOR);
+	}
+}
+
+/* The power is cut before: some of it had come to the disk. */
+static void undo_synced(struct disk *d, uint64_t kept)
+{
+	for (struct disk_undo *u = d->undo; u; u = u->next) {
+		struct page *page;
+
+		if (u->cached || rng_below(&d->rng, 4) < kept)
+			continue;
+		if (u->offset == UINT64_MAX) {
+			u->inode->durable_size = u->size;
+			continue;
+		}
+		page = u->inode->pages[u->offset / DISK_PAGE];
+		memcpy(page->durable + u->offset % DISK_PAGE, u->bytes, DISK_SECTOR);
+		page->behind |= (uint8_t)(1u << (u->offset % DISK_PAGE / DISK_SECTOR));
+		d->lost++;
+	}
+}
+
+/* What was written and not synced may have come to the disk all the same; kept: of 4 sectors. */
+static void cut_inode(struct disk *d, struct disk_inode *inode, uint64_t kept)
+{
+	int some = 0, none = 0;
+
+	for (size_t i = 0; i < inode->page_count; i++) {
+		struct page *page = inode->pages[i];
+
+		for (size_t s = 0; page && page->behind && s < SECTORS; s++) {
+			if (!(page->behind & 1u << s))
+				continue;
+			/* What a failed sync left clean is never written. */
+			if ((page->dirty & 1u << s) && rng_below(&d->rng, 4) < kept) {
+				sector_durable(page, s);
+				d->kept++;
+				d->reordered += none > 0;
+				some = 1;
+				continue;
+			}
+			memcpy(page->now + s * DISK_SECTOR, page->durable + s * DISK_SECTOR,
+			       DISK_SECTOR);
+			d->lost++;
+			none = 1;
+		}
+		if (page)
+			page->dirty = page->behind = 0;
+	}
+	d->torn += some && none;
+	if (inode->size != inode->durable_size && rng_below(&d->rng, 4) < kept)
+		inode->durable_size = inode->size;
+	inode->size = inode->durable_size;
+	for (size_t i = 0; i < inode->page_count; i++) {
+		uint64_t begin = i * DISK_PAGE;
+		struct page *page = inode->pages[i];
+
+		/* Behind the end of a file there are zeros, should it grow again. */
+		if (page && begin + DISK_PAGE > inode->size) {
+			size_t at = begin >= inode->size ? 0 : (size_t)(inode->size - begin);
+
+			memset(page->now + at, 0, DISK_PAGE - at);
+			memset(page->durable + at, 0, DISK_PAGE - at);
+		}
+	}
+}
+
+static void names_revert(struct disk *d)
+{
+	while (d->now.count > 0) {
+		char name[DISK_NAME_MAX];
+
+		memcpy(name, d->now.entries[0].name, sizeof(name));
+		set(d, &d->now, name, NULL);
+	}
+	for (int i = 0; i < d->durable.count; i++)
+		set(d, &d->now, d->durable.entries[i].name, d->durable.entries[i].inode);
+}
+
+void disk_restart(struct disk *d, int power)
+{
+	uint64_t kept = rng_below(&d->rng, 5);
+
+	/* What is rotten is told from what was torn by what stands behind it: all of that, or what
+	 * was there before, but no mixture. */
+	if (d->rotten && kept < 4)
+		kept = 0;
+	for (int i = 0; i < DISK_HANDLES; i++) {
+		if (d->handles[i])
+			op_close(d, i);
+	}
+	d->dead = 0;
+	undo_cached(d);
+	if (!power) {
+		disk_settle(d);		/* the kernel goes on with it */
+		return;
+	}
+	undo_synced(d, kept);
+	disk_settle(d);
+	changes_durable(d, (int)rng_below(&d->rng, (uint64_t)d->change_count + 1));
+	while (d->change_count > 0) {
+		struct disk_inode *inode = d->changes[--d->change_count].inode;
+
+		if (inode)
+			inode->links--;
+		drop(d, inode);
+	}
+	for (struct disk_inode *inode = d->inodes; inode; inode = inode->next)
+		cut_inode(d, inode, kept);
+	names_revert(d);
+}
+
+void disk_wipe(struct disk *d)
+{
+	enum disk_fault (*fault)(void *, int) = d->fault;
+
+	d->fault = NULL;
+	disk_restart(d, 0);
+	while (d->now.count > 0)
+		op_remove(d, d->now.entries[0].name);
+	changes_durable(d, d->change_count);
+	d->fault = fault;
+}
+
+/* ---- rot ----------------------------------------------------------------------- */
+
+static void rot_forget(struct disk *d)
+{
+	struct disk_inode *inode = d->rotten;
+
+	d->rotten = NULL;
+	if (inode)
+		inode->opens--;
+	drop(d, inode);
+}
+
+static uint64_t content_end(const struct disk_inode *inode)
+{
+	for (size_t i = inode->page_count; i-- > 0;) {
+		if (!inode->pages[i])
+			continue;
+		for (size_t at = DISK_PAGE; at-- > 0;) {
+			if (inode->pages[i]->durable[at])
+				return i * DISK_PAGE + at + 1;
+		}
+	}
+	return 0;
+}
+
+const char *disk_rot(struct disk *d, uint64_t *offset)
+{
+	struct disk_entry *e;
+	struct page *page;
+	uint64_t end, at;
+	uint8_t bit;
+
+	if (d->durable.count == 0 || d->undo)
+		return NULL;
+	e = &d->durable.entries[rng_below(&d->rng, (uint64_t)d->durable.count)];
+	/* Time has passed since it was written: nothing of it is in the cache alone. */
+	for (size_t i = 0; i < e->inode->page_count; i++) {
+		struct page *p = e->inode->pages[i];
+
+		for (size_t s = 0; p && p->dirty && s < SECTORS; s++)
+			sector_durable(p, s);
+		if (p)
+			p->dirty = 0;
+	}
+	e->inode->durable_size = e->inode->size;
+	end = content_end(e->inode);
+	if (end == 0)
+		return NULL;
+	at = rng_below(&d->rng, end);
+	if (end > LAST_BYTES && rng_chance(&d->rng, 1, 4))
+		at = end - 1 - rng_below(&d->rng, LAST_BYTES);
+	page = page_for(e->inode, (size_t)(at / DISK_PAGE));
+	bit = (uint8_t)(1u << rng_below(&d->rng, 8));
+	page->durable[at % DISK_PAGE] ^= bit;
+	page->now[at % DISK_PAGE] ^= bit;
+	rot_forget(d);
+	d->rotten = e->inode;
+	d->rotten->opens++;
+	d->rot_offset = at;
+	d->rot_bit = bit;
+	d->rot_last = end - at < LAST_BYTES;
+	*offset = at;
+	return e->name;
+}
+
+void disk_heal(struct disk *d)
+{
+	if (!d->rotten)
+		return;
+	struct page *page = page_for(d->rotten, (size_t)(d->rot_offset / DISK_PAGE));
+
+	page->durable[d->rot_offset % DISK_PAGE] ^= d->rot_bit;
+	page->now[d->rot_offset % DISK_PAGE] ^= d->rot_bit;
+	rot_forget(d);
+}
+
+void disk_done(struct disk *d)
+{
+	rot_forget(d);
+	disk_wipe(d);
+	assert(!d->inodes);
 }

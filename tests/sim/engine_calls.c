@@ -9,6 +9,7 @@ enum { IMAGE_NEVER = 7 };	/* the pull of this one fails as long as anything may 
 
 struct answer {
 	struct sim *sim;
+	struct host *host;
 	struct arena *a;
 	struct slice query;
 	const struct json *body;	/* NULL: none */
@@ -38,7 +39,7 @@ static int *image_of(struct answer *r, struct slice name)
 	if (name.len < 4 || !slice_has_prefix(name, "app") || name.data[3] < '0' ||
 	    name.data[3] > '7')
 		return NULL;
-	return &r->sim->engine.images[name.data[3] - '0'];
+	return &r->host->engine.images[name.data[3] - '0'];
 }
 
 static int image_inspect(struct answer *r)
@@ -58,7 +59,7 @@ static int image_pull(struct answer *r)
 
 	(void)http_query_find(r->query, "fromImage", r->a, &name);
 	image = image_of(r, name);
-	if (!image || (r->sim->faults && image == &r->sim->engine.images[IMAGE_NEVER])) {
+	if (!image || (r->sim->faults && image == &r->host->engine.images[IMAGE_NEVER])) {
 		r->sim->marks[MARK_PULL_FAILED]++;
 		return message(r, 404, "pull access denied for", name);
 	}
@@ -79,13 +80,13 @@ static int image_pull(struct answer *r)
 static const char *const states[] = { "created", "running", "exited" };
 static const char *const healths[] = { "", "starting", "healthy", "unhealthy" };
 
-static void put_labels(struct json_writer *w, const struct container *c)
+static void put_labels(struct json_writer *w, const struct host *host, const struct container *c)
 {
 	json_write_key(w, "Labels");
 	json_open_object(w);
 	json_put_str(w, "com.docker.swarm.task.id", c->task);
 	json_put_str(w, "com.docker.swarm.service.id", c->service);
-	json_put_str(w, "com.docker.swarm.node.id", SIM_NODE);
+	json_put_str(w, "com.docker.swarm.node.id", host->node_id);
 	json_close_object(w);
 }
 
@@ -95,13 +96,13 @@ static int container_list(struct answer *r)
 
 	json_begin(&w, r->out);
 	json_open_array(&w);
-	for (struct container *c = r->sim->engine.containers; c; c = c->next) {
+	for (struct container *c = r->host->engine.containers; c; c = c->next) {
 		r->sim->marks[MARK_ADOPTED] += c->state == RUNNING && c->life &&
-					       c->life != r->sim->life;
+					       c->life != r->host->life;
 		json_open_object(&w);
 		json_put_str(&w, "Id", c->id);
 		json_put_str(&w, "State", states[c->state]);
-		put_labels(&w, c);
+		put_labels(&w, r->host, c);
 		json_close_object(&w);
 	}
 	json_close_array(&w);
@@ -144,7 +145,7 @@ static void read_spec(struct answer *r, struct container *c)
 
 static int container_create(struct answer *r)
 {
-	struct engine *e = &r->sim->engine;
+	struct engine *e = &r->host->engine;
 	struct container *c = mem_new(sizeof(*c));
 	struct slice name = { NULL, 0 };
 	int status = 201;
@@ -154,12 +155,12 @@ static int container_create(struct answer *r)
 	c->serial = ++e->serial;
 	snprintf(c->id, sizeof(c->id), "%064llx", (unsigned long long)c->serial);
 	read_spec(r, c);
-	if (engine_find(r->sim, name))
+	if (engine_find(r->host, name))
 		status = message(r, 409, "Conflict. The container name is in use:", name);
 	else if (!image_of(r, slice_of(c->image)) || !*image_of(r, slice_of(c->image)))
 		status = message(r, 404, "No such image:", slice_of(c->image));
 	for (int i = 0; i < c->network_count && status == 201; i++) {
-		if (!engine_network(r->sim, c->networks[i].network))
+		if (!engine_network(r->host, c->networks[i].network))
 			status = message(r, 404, "network not found:",
 					 slice_of(c->networks[i].network));
 	}
@@ -167,11 +168,11 @@ static int container_create(struct answer *r)
 		mem_free(c);
 		return status;
 	}
-	check_create(r->sim, c);
+	check_create(r->host, c);
 	c->next = e->containers;
 	e->containers = c;
 	sim_trace(r->sim, "engine: create %s", c->name);
-	engine_event(r->sim, c, "create");
+	engine_event(r->host, c, "create");
 	buf_printf(r->out, "{\"Id\":\"%s\",\"Warnings\":[]}", c->id);
 	return 201;
 }
@@ -198,7 +199,7 @@ static int container_inspect(struct answer *r, struct container *c)
 	json_close_object(&w);
 	json_write_key(&w, "Config");
 	json_open_object(&w);
-	put_labels(&w, c);
+	put_labels(&w, r->host, c);
 	json_close_object(&w);
 	json_write_key(&w, "NetworkSettings");
 	json_open_object(&w);
@@ -213,13 +214,13 @@ static int container_inspect(struct answer *r, struct container *c)
  * worker is at it; that of another one must not. */
 static int address_taken(struct answer *r, const struct container *c)
 {
-	for (struct container *o = r->sim->engine.containers; o; o = o->next) {
+	for (struct container *o = r->host->engine.containers; o; o = o->next) {
 		for (int i = 0; o != c && o->state == RUNNING && i < o->network_count; i++) {
 			for (int k = 0; k < c->network_count; k++) {
 				if (strcmp(o->networks[i].network, c->networks[k].network) == 0 &&
 				    *c->networks[k].address &&
 				    strcmp(o->networks[i].address, c->networks[k].address) == 0) {
-					check_address(r->sim, c, o);
+					check_address(r->host, c, o);
 					return 1;
 				}
 			}
@@ -233,17 +234,18 @@ static int container_start(struct answer *r, struct container *c)
 	if (c->state == RUNNING)
 		return 304;
 	for (int i = 0; i < c->network_count; i++) {
-		if (!engine_network(r->sim, c->networks[i].network))
+		if (!engine_network(r->host, c->networks[i].network))
 			return message(r, 404, "network not found:",
 				       slice_of(c->networks[i].network));
 	}
 	if (address_taken(r, c))
 		return message(r, 500, "Address already in use", slice_of(c->name));
-	check_start(r->sim, c);
+	check_start(r->host, c);
 	sim_trace(r->sim, "engine: start %s", c->name);
-	c->life = r->sim->life;
-	engine_started(r->sim, c);
-	engine_event(r->sim, c, "start");
+	c->life = r->host->life;
+	c->unasked |= r->host->engine.alone;
+	engine_started(r->host, c);
+	engine_event(r->host, c, "start");
 	if (!sim_fault(r->sim, OPT_ERROR, 5000))
 		return 204;
 	r->sim->marks[MARK_ERROR_DONE]++;
@@ -255,8 +257,8 @@ static int container_stop(struct answer *r, struct container *c)
 {
 	if (c->state != RUNNING)
 		return 304;
-	check_stop(r->sim, c);
-	engine_ended(r->sim, c, rng_chance(&r->sim->rng, 1, 2) ? 143 : 0);
+	check_stop(r->host, c);
+	engine_ended(r->host, c, rng_chance(&r->sim->rng, 1, 2) ? 143 : 0);
 	return 204;
 }
 
@@ -265,11 +267,11 @@ static int container_delete(struct answer *r, struct container *c)
 	if (sim_fault(r->sim, OPT_ERROR, 5000))
 		return message(r, 409, "removal is already in progress:", slice_of(c->name));
 	if (c->state == RUNNING) {
-		check_stop(r->sim, c);
-		engine_ended(r->sim, c, 137);
+		check_stop(r->host, c);
+		engine_ended(r->host, c, 137);
 	}
-	engine_event(r->sim, c, "destroy");
-	engine_free(r->sim, c);
+	engine_event(r->host, c, "destroy");
+	engine_free(r->host, c);
 	return 204;
 }
 
@@ -290,14 +292,14 @@ static int container_logs(struct answer *r, struct container *c)
 
 /* ---- networks ------------------------------------------------------------------ */
 
-static void put_network(struct json_writer *w, const struct bridge_net *n)
+static void put_network(struct json_writer *w, const struct host *host, const struct bridge_net *n)
 {
 	json_open_object(w);
 	json_put_str(w, "Name", n->name);
 	json_write_key(w, "Labels");
 	json_open_object(w);
 	json_put_str(w, "com.docker.swarm.network.id", n->id);
-	json_put_str(w, "com.docker.swarm.node.id", SIM_NODE);
+	json_put_str(w, "com.docker.swarm.node.id", host->node_id);
 	json_close_object(w);
 	json_close_object(w);
 }
@@ -308,19 +310,19 @@ static int network_list(struct answer *r)
 
 	json_begin(&w, r->out);
 	json_open_array(&w);
-	for (struct bridge_net *n = r->sim->engine.networks; n; n = n->next)
-		put_network(&w, n);
+	for (struct bridge_net *n = r->host->engine.networks; n; n = n->next)
+		put_network(&w, r->host, n);
 	json_close_array(&w);
 	return 200;
 }
 
 static int network_create(struct answer *r)
 {
-	struct engine *e = &r->sim->engine;
+	struct engine *e = &r->host->engine;
 	struct slice name = json_string(json_get(r->body, "Name"));
 	struct bridge_net *n;
 
-	if (engine_network(r->sim, arena_str(r->a, name)))
+	if (engine_network(r->host, arena_str(r->a, name)))
 		return message(r, 409, "network already exists:", name);
 	n = mem_new(sizeof(*n));
 	COPY(n->name, name);
@@ -335,24 +337,24 @@ static int network_create(struct answer *r)
 
 static int network_inspect(struct answer *r)
 {
-	struct bridge_net *n = engine_network(r->sim, arena_str(r->a, r->part));
+	struct bridge_net *n = engine_network(r->host, arena_str(r->a, r->part));
 	struct json_writer w;
 
 	if (!n)
 		return message(r, 404, "No such network:", r->part);
 	json_begin(&w, r->out);
-	put_network(&w, n);
+	put_network(&w, r->host, n);
 	return 200;
 }
 
 static int network_delete(struct answer *r)
 {
-	struct bridge_net *n = engine_network(r->sim, arena_str(r->a, r->part));
-	struct bridge_net **link = &r->sim->engine.networks;
+	struct bridge_net *n = engine_network(r->host, arena_str(r->a, r->part));
+	struct bridge_net **link = &r->host->engine.networks;
 
 	if (!n)
 		return message(r, 404, "No such network:", r->part);
-	for (struct container *c = r->sim->engine.containers; c; c = c->next) {
+	for (struct container *c = r->host->engine.containers; c; c = c->next) {
 		for (int i = 0; i < c->network_count && c->state == RUNNING; i++) {
 			if (strcmp(c->networks[i].network, n->name) == 0)
 				return message(r, 403, "has active endpoints:", r->part);
@@ -368,9 +370,9 @@ static int network_delete(struct answer *r)
 
 static int network_connect(struct answer *r)
 {
-	struct container *c = engine_find(r->sim, json_string(json_get(r->body, "Container")));
+	struct container *c = engine_find(r->host, json_string(json_get(r->body, "Container")));
 
-	if (!engine_network(r->sim, arena_str(r->a, r->part)))
+	if (!engine_network(r->host, arena_str(r->a, r->part)))
 		return message(r, 404, "No such network:", r->part);
 	if (!c)
 		return message(r, 404, "No such container", r->part);
@@ -414,13 +416,13 @@ static int run_route(struct answer *r, const struct route *route)
 		return message(r, 400, "bad path", r->part);
 	if (route->run)
 		return route->run(r);
-	c = engine_find(r->sim, r->part);
+	c = engine_find(r->host, r->part);
 	return c ? route->on(r, c) : message(r, 404, "No such container:", r->part);
 }
 
-int engine_carry_out(struct sim *sim, const struct request *request, struct buf *out)
+int engine_carry_out(struct host *host, const struct call_seen *request, struct buf *out)
 {
-	struct answer r = { .sim = sim, .out = out };
+	struct answer r = { .sim = host->sim, .host = host, .out = out };
 	struct arena a;
 	struct http_url url;
 	int status = 0;
@@ -428,17 +430,17 @@ int engine_carry_out(struct sim *sim, const struct request *request, struct buf 
 	arena_init(&a);
 	r.a = &a;
 	if (http_url_split(request->target, &url) < 0)
-		sim_fail(sim, "the engine is asked for %.*s", SLICE_ARGS(request->target));
+		sim_fail(host->sim, "the engine is asked for %.*s", SLICE_ARGS(request->target));
 	r.query = url.query;
 	if (request->body.len && json_parse(&a, request->body, &r.body, NULL) < 0)
-		sim_fail(sim, "the engine gets a body that is no JSON");
+		sim_fail(host->sim, "the engine gets a body that is no JSON");
 	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes) && !status; i++) {
 		if (slice_is(request->method, routes[i].method) &&
 		    http_path_match(url.path, routes[i].pattern, &r.part))
 			status = run_route(&r, &routes[i]);
 	}
 	if (!status)
-		sim_fail(sim, "the engine has no %.*s %.*s", SLICE_ARGS(request->method),
+		sim_fail(host->sim, "the engine has no %.*s %.*s", SLICE_ARGS(request->method),
 			 SLICE_ARGS(request->target));
 	arena_done(&a);
 	return status;
