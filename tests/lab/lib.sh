@@ -14,18 +14,20 @@ set -u
 LAB_TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 LAB=$LAB_TREE/tools/lab
 SWARMBOX=$(readlink -f "${SWARMBOX:-$LAB_TREE/build/swarmbox}")
+KVLOAD=${KVLOAD:-${BUILD:-$LAB_TREE/build}/kvload}
 LAB_TMP=                # a folder of the test's own, gone at the end
 lab_own=                # the name of the lab that this test brought up
 lab_passed=0 lab_failed=0 lab_skipped=0 lab_done=
 
 # lab_begin N [DOCKERD ARG...]: N clean hosts with the image lab/box. One host without arguments is
-# the shared one, if there is one.
+# the shared one, if there is one; 0 are none.
 lab_begin() {
 	local n=$1
 	shift
 	trap lab_leave EXIT
 	trap 'exit 1' INT TERM
 	LAB_TMP=$(mktemp -d)
+	[ "$n" != 0 ] || return 0
 	if [ "$n" = 1 ] && [ $# = 0 ] && [ -n "${LAB_SHARED:-}" ]; then
 		export LAB_NAME=$LAB_SHARED
 		host_clean 1 && return
@@ -139,6 +141,11 @@ fails() {
 	[ "$(wc -l <<<"$got")" = 1 ] && grep -qE -- "$want" <<<"$got" && return
 	printf 'wanted, in one line: %s\ngot: %s\n' "$want" "$got"
 	return 1
+}
+
+# kvload_make: the clients' program is there.
+kvload_make() {
+	[ -x "$KVLOAD" ] || make -s -C "$LAB_TREE" BUILD="$(dirname "$KVLOAD")" "$KVLOAD" >&2
 }
 
 # In host I: a command, the engine's CLI, swarmbox, docker's CLI against swarmbox.
