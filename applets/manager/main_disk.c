@@ -142,9 +142,9 @@ static void saved(struct daemon *d, int ok, struct errmsg *msg)
 	struct event ev = { .kind = EVENT_SNAPSHOT_SAVED, .id = d->saving.index };
 
 	ev.offset = d->saving.length;
-	if (ok)
+	if (ok) {
 		drop_log(d, d->saving.wal_keep);
-	if (!ok) {
+	} else {
 		ev.kind = EVENT_SNAPSHOT_FAILED;
 		ev.text = slice_of(msg->text);
 	}

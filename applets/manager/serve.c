@@ -45,7 +45,6 @@ static void send_reply(struct step *s, const struct request *r, struct effect *x
 {
 	struct peer_message message = { .id = r->peer_id, .status = x->status, .more = x->more,
 					.type = x->text, .headers = x->target, .body = x->body };
-
 	uint8_t index[8];
 
 	message.kind = x->kind == EFFECT_REPLY ? PEER_REPLY : PEER_CHUNK;
