@@ -534,8 +534,8 @@ static int start_forced(struct daemon_config *c, const struct start_options *o, 
 	else if (o->default_addr_pool)
 		errmsg_set(&msg, ERR_INVALID, "--force-new-cluster: the address pool stays as it "
 			   "was: leave --default-addr-pool out");
-	else if (!msg.text[0])
-		(void)move_node(c, o, a, &msg);		/* msg tells */
+	else if (!msg.text[0] && move_node(c, o, a, &msg) == 0)
+		msg.text[0] = '\0';	/* it may tell of a daemon that has gone by now */
 	if (msg.text[0])
 		return fail("init", &msg);
 	c->node.begin = RAFT_FORCE;

@@ -325,6 +325,9 @@ fault_force() {
 	# It last: while it lives no other leads.
 	for i in $(seq "$SWARM_SIZE" | grep -vx "$1") "$1"; do node_kill "$i" || return 1; done
 	SWARM_SIZE=1 SWARM_ALONE=$1
+	# As one that was killed and is not quite gone.
+	x "$1" flock /var/lib/swarmbox/lock sleep 0.3 &
+	sleep 0.1
 	sb "$1" init --force-new-cluster
 }
 
