@@ -34,6 +34,7 @@ static const struct command completion_commands[] = {
 
 const struct applet applets[] = {
 	{ "completion", "Print a shell's completion script", NULL, completion_commands },
+	{ "demote", "Make managers plain workers", NULL, node_demote_commands },
 	{ "info", "Show what this node is and what it runs", NULL, swarm_info_commands },
 	{ "init", "Make a swarm with this node as its manager", init_main, init_commands },
 	{ "join", "Join a swarm as one of its managers", join_main, join_commands },
@@ -43,8 +44,9 @@ const struct applet applets[] = {
 	  manager_commands },
 	{ "network", "Networks between services", NULL, network_commands },
 	{ "node", "The hosts of the swarm", NULL, node_commands },
+	{ "promote", "Make nodes managers of the swarm", NULL, node_promote_commands },
 	{ "service", "Services and their tasks", NULL, service_commands },
 	{ "stack", "Stacks: services and networks from a compose file", NULL, stack_commands },
-	{ "swarm", "This node in the swarm", NULL, swarm_commands },
+	{ "swarm", "The swarm: tokens, keys, certificates, settings", NULL, swarm_commands },
 	{ NULL, NULL, NULL, NULL },
 };

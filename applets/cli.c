@@ -249,6 +249,17 @@ int cli_get(struct cli *cli, struct arena *a, const char *path, const struct jso
 	return err < 0 ? errmsg_prefix(msg, ERR_IO, "%s: the API's answer", what(cli)) : 0;
 }
 
+int cli_self(struct cli *cli, const char **id, struct errmsg *msg)
+{
+	const struct json *info;
+	int err = cli_get(cli, cli->arena, "/info", &info, msg);
+
+	if (err == 0)
+		*id = arena_str(cli->arena, json_string(json_get(json_get(info, "Swarm"),
+			"NodeID")));
+	return err;
+}
+
 int cli_send(struct cli *cli, const char *method, const char *path, struct slice body,
 	     struct errmsg *msg)
 {

@@ -16,6 +16,8 @@ enum {
 	CLI_TIMEOUT_MS = 60000,		/* of one exchange: a write waits for a quorum */
 	CLI_TEXT_MAX = 16 << 20,	/* of one output */
 	CLI_FILE_MAX = 1 << 20,		/* an --env-file */
+	CLI_SECRET_MAX = 4096,		/* a line that is typed; an unlock key has 52 characters */
+	CLI_STALE_TRIES = 5,	/* of an update: the manager's own may come after the reading */
 };
 
 struct cli_request {
@@ -53,6 +55,13 @@ struct cli {
 	int (*wait)(struct cli *cli, uint64_t ms);
 	int (*read_file)(struct cli *cli, const char *path, size_t max, struct buf *out,
 			 struct errmsg *msg);
+	/*
+	 * Adds a line of standard input to out, without its end: on a terminal after the prompt
+	 * and without echo. ERR_IO, ERR_LIMIT (over out's maximum) or ERR_UNAVAILABLE (Ctrl-C),
+	 * with msg. The caller wipes out.
+	 */
+	int (*read_secret)(struct cli *cli, const char *prompt, struct buf *out,
+			   struct errmsg *msg);
 	const char *(*env)(struct cli *cli, const char *name);	/* or NULL */
 	const char *(*folder)(struct cli *cli);	/* the working folder, absolute */
 };
@@ -88,6 +97,8 @@ int cli_call(struct cli *cli, const struct cli_request *r, struct arena *a,
 /* GET path, parsed. As cli_call; a is where the answer lives. */
 int cli_get(struct cli *cli, struct arena *a, const char *path, const struct json **root,
 	    struct errmsg *msg);
+/* The id of the node behind the API, in the command's arena. As cli_get. */
+int cli_self(struct cli *cli, const char **id, struct errmsg *msg);
 /*
  * An `ls`: GET path with the filters that were asked for (keys: the known ones, ended by NULL), and
  * what write makes of the array. The command's options are struct rows_options. The exit status.

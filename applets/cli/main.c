@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "applets/cli.h"
@@ -99,18 +100,18 @@ static int64_t wall_ns(struct cli *cli)
 	return clock_wall_ns();
 }
 
-/* From the first wait on, Ctrl-C ends the waiting, not the program: it has a word to say. */
+/* From here on Ctrl-C ends the waiting, not the program: it has a word to say. */
+static void catch_interrupts(void)
+{
+	struct sigaction how = { .sa_handler = on_interrupt };
+
+	sigaction(SIGINT, &how, NULL);
+}
+
 static int wait_ms(struct cli *cli, uint64_t ms)
 {
-	static int listening;
-
 	(void)cli;
-	if (!listening) {
-		struct sigaction how = { .sa_handler = on_interrupt };
-
-		sigaction(SIGINT, &how, NULL);
-		listening = 1;
-	}
+	catch_interrupts();
 	if (!interrupted)
 		poll(NULL, 0, (int)ms);
 	return interrupted;
@@ -121,6 +122,45 @@ static int read_whole(struct cli *cli, const char *path, size_t max, struct buf 
 {
 	(void)cli;
 	return file_read(path, max, out, msg);
+}
+
+/* A byte at a time: what follows the line is not ours to take. */
+static int read_line(struct buf *out, struct errmsg *msg)
+{
+	for (;;) {
+		char byte;
+		ssize_t n = read(STDIN_FILENO, &byte, 1);
+
+		if (interrupted)
+			return errmsg_set(msg, ERR_UNAVAILABLE, "interrupted");
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errmsg_set(msg, ERR_IO, "standard input: %s", strerror(errno));
+		if (n == 0 || byte == '\n')
+			return 0;
+		buf_add_char(out, byte);
+		if (out->failed)
+			return errmsg_set(msg, ERR_LIMIT, "standard input: the line is too long");
+	}
+}
+
+static int read_secret(struct cli *cli, const char *prompt, struct buf *out, struct errmsg *msg)
+{
+	struct termios shown, hidden;
+	int err;
+
+	if (tcgetattr(STDIN_FILENO, &shown) < 0)
+		return read_line(out, msg);
+	catch_interrupts();
+	hidden = shown;
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	write_out(cli, CLI_ERR, slice_of(prompt));
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	err = read_line(out, msg);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+	write_out(cli, CLI_ERR, slice_of("\n"));
+	return err;
 }
 
 static const char *environment(struct cli *cli, const char *name)
@@ -179,8 +219,8 @@ static int run_command(const struct applet *applet, const struct command *comman
 		.command = command, .arena = &arena,
 		.out_is_tty = isatty(CLI_OUT), .err_is_tty = isatty(CLI_ERR),
 		.exchange = exchange, .write = write_out, .now_ms = now_ms, .wall_ns = wall_ns,
-		.wait = wait_ms, .read_file = read_whole, .env = environment,
-		.folder = folder,
+		.wait = wait_ms, .read_file = read_whole, .read_secret = read_secret,
+		.env = environment, .folder = folder,
 	};
 	int status;
 

@@ -23,6 +23,19 @@ static void put_labels(struct buf *out, const struct labels *l)
 		buf_printf(out, " - %s=%s\n", l->items[i].key, l->items[i].value);
 }
 
+static void put_tls(struct buf *out, const struct json *tls)
+{
+	struct slice root = json_string(json_get(tls, "TrustRoot"));
+	struct slice subject = json_string(json_get(tls, "CertIssuerSubject"));
+	struct slice key = json_string(json_get(tls, "CertIssuerPublicKey"));
+
+	if (!root.len && !subject.len && !key.len)
+		return;
+	buf_printf(out, "TLS Info:\n TrustRoot:\n%.*s\n", SLICE_ARGS(slice_trim(root)));
+	buf_printf(out, " Issuer Subject:\t%.*s\n Issuer Public Key:\t%.*s\n",
+		SLICE_ARGS(subject), SLICE_ARGS(key));
+}
+
 static int pretty(struct cli *cli, const struct json *object, struct buf *out,
 		  struct errmsg *msg)
 {
@@ -52,6 +65,7 @@ static int pretty(struct cli *cli, const struct json *object, struct buf *out,
 		(long long)(d->resources.nano_cpus / 1000000000),
 		(long long)(d->resources.memory_bytes >> 20));
 	buf_printf(out, "Engine Version:\t\t%s\n", or_empty(d->engine.engine_version));
+	put_tls(out, json_get(json_get(object, "Description"), "TLSInfo"));
 	return 0;
 }
 
@@ -61,7 +75,7 @@ static const char *path(struct cli *cli, const char *name)
 
 	/* When that fails, asking for "self" fails too, and says why. */
 	if (strcmp(name, "self") == 0)
-		node_self(cli, &name, &ignored);
+		cli_self(cli, &name, &ignored);
 	return cli_path(cli->arena, "/nodes/%s", name);
 }
 

@@ -7,8 +7,6 @@
 #include "applets/tasklist.h"
 #include "model/node.h"
 
-enum { STALE_TRIES = 5 };	/* as in applets/service/service.c */
-
 static const struct column columns[] = {
 	{ "ID", "ID" }, { "HOSTNAME", "Hostname" }, { "STATUS", "Status" },
 	{ "AVAILABILITY", "Availability" }, { "MANAGER STATUS", "ManagerStatus" },
@@ -54,17 +52,6 @@ static int compare_nodes(const void *a, const void *b)
 	return order ? order : slice_compare(slice_of(x->meta.id), slice_of(y->meta.id));
 }
 
-int node_self(struct cli *cli, const char **id, struct errmsg *msg)
-{
-	const struct json *info;
-	int err = cli_get(cli, cli->arena, "/info", &info, msg);
-
-	if (err == 0)
-		*id = arena_str(cli->arena, json_string(json_get(json_get(info, "Swarm"),
-			"NodeID")));
-	return err;
-}
-
 static int write_list(struct cli *cli, const struct json *array, enum rows_form form,
 		      struct buf *out, struct errmsg *msg)
 {
@@ -77,7 +64,7 @@ static int write_list(struct cli *cli, const struct json *array, enum rows_form 
 	for (const struct json *e = json_first(array); err == 0 && e; e = json_next(e))
 		err = model_decode(cli->arena, &node_table, MODEL_API, e, &all[n++], msg);
 	if (err == 0 && form == ROWS_TABLE)
-		err = node_self(cli, &self, msg);
+		err = cli_self(cli, &self, msg);
 	if (err < 0)
 		return err;
 	qsort(all, n, sizeof(*all), compare_nodes);
@@ -105,7 +92,7 @@ static int get_node(struct cli *cli, const char *name, struct node *out, struct 
 	int err = 0;
 
 	if (strcmp(name, "self") == 0)
-		err = node_self(cli, &name, msg);
+		err = cli_self(cli, &name, msg);
 	if (err == 0)
 		err = cli_get(cli, cli->arena, cli_path(cli->arena, "/nodes/%s", name), &object,
 			msg);
@@ -194,27 +181,77 @@ static int send_spec(struct cli *cli, const struct node *n, struct errmsg *msg)
 	return err;
 }
 
+/* 1 when it is a role alone that is asked for, and the node has it. */
+static int has_role(const struct update_options *o, const struct node *n)
+{
+	return o->role.given && n->spec.role == o->role.value && !o->availability.given &&
+		!o->label_add.count && !o->label_rm.count;
+}
+
+/* 1 when there was nothing to change; 0; or as cli_call. */
+static int change(struct cli *cli, const char *name, const struct update_options *o,
+		  struct errmsg *msg)
+{
+	int err = ERR_STALE;
+
+	for (int i = 0; err == ERR_STALE && i < CLI_STALE_TRIES; i++) {
+		struct node n;
+
+		err = get_node(cli, name, &n, msg);
+		if (err < 0)
+			break;
+		if (has_role(o, &n))
+			return 1;
+		apply(cli->arena, o, &n.spec);
+		err = send_spec(cli, &n, msg);
+	}
+	return err;
+}
+
 static int update(struct cli *cli)
 {
 	const struct update_options *o = cli->options;
 	struct errmsg msg = { { 0 } };
-	int err = ERR_STALE;
 
 	if (!o->availability.given && !o->role.given && !o->label_add.count && !o->label_rm.count)
 		return cli_usage(cli, "an option is needed that says what to change");
-	for (int i = 0; err == ERR_STALE && i < STALE_TRIES; i++) {
-		struct node n;
-
-		err = get_node(cli, cli->args[0], &n, &msg);
-		if (err < 0)
-			break;
-		apply(cli->arena, o, &n.spec);
-		err = send_spec(cli, &n, &msg);
-	}
-	if (err < 0)
+	if (change(cli, cli->args[0], o, &msg) < 0)
 		return cli_failed(cli, &msg);
 	cli_printf(cli, CLI_OUT, "%s\n", cli->args[0]);
 	return 0;
+}
+
+/* ---- promote, demote --------------------------------------------------------------- */
+
+/* before, after: the words around the name of a node that has changed, as docker has them. */
+static int give_role(struct cli *cli, enum node_role role, const char *before, const char *after)
+{
+	const struct update_options o = { .role = { .value = role, .given = 1 } };
+	int status = 0;
+
+	for (int i = 0; i < cli->arg_count; i++) {
+		const char *name = cli->args[i];
+		struct errmsg msg = { { 0 } };
+		int err = change(cli, name, &o, &msg);
+
+		if (err < 0)
+			status = cli_failed(cli, &msg);
+		else if (err > 0)
+			cli_printf(cli, CLI_OUT, "Node %s is already a %s.\n", name, roles[role]);
+		else
+			cli_printf(cli, CLI_OUT, "%s %s %s in the swarm.\n", before, name, after);
+	}
+	return status;
+}
+
+static int promote(struct cli *cli)
+{
+	return give_role(cli, ROLE_MANAGER, "Node", "promoted to a manager");
+}
+
+static int demote(struct cli *cli)
+{
+	return give_role(cli, ROLE_WORKER, "Manager", "demoted");
 }
 
 /* ---- the table ------------------------------------------------------------------- */
@@ -245,13 +282,25 @@ static const struct option update_options[] = {
 	{ .name = NULL },
 };
 
+#define PROMOTE(name_) \
+	{ .name = name_, .summary = "Make nodes managers of the swarm", \
+	  .arguments = "NODE [NODE...]", .run = promote, .args_min = 1, .args_max = -1 }
+#define DEMOTE(name_) \
+	{ .name = name_, .summary = "Make managers plain workers", \
+	  .arguments = "NODE [NODE...]", .run = demote, .args_min = 1, .args_max = -1 }
+
+const struct command node_promote_commands[] = { PROMOTE(""), { .name = NULL } };
+const struct command node_demote_commands[] = { DEMOTE(""), { .name = NULL } };
+
 const struct command node_commands[] = {
+	DEMOTE("demote"),
 	{ .name = "inspect", .summary = "Show all about one or more nodes",
 	  .arguments = "NODE [NODE...]", .options = node_inspect_options,
 	  .size = sizeof(struct inspect_options), .run = node_inspect_run, .args_min = 1,
 	  .args_max = -1 },
 	{ .name = "ls", .summary = "List the nodes of the swarm", .arguments = "",
 	  .options = list_options, .size = sizeof(struct rows_options), .run = list },
+	PROMOTE("promote"),
 	{ .name = "ps", .summary = "List the tasks on one or more nodes, or on this one",
 	  .arguments = "[NODE...]", .options = task_options, .size = sizeof(struct rows_options),
 	  .run = tasks, .args_max = -1 },

@@ -1,12 +1,9 @@
-/* node.h - the commands of `swarmbox node`. Pure. */
+/* node.h - the commands of `swarmbox node`, `promote`, `demote`. Pure. */
 #ifndef SB_APPLETS_NODE_NODE_H
 #define SB_APPLETS_NODE_NODE_H
 #include "applets/cli.h"
 
-extern const struct command node_commands[];
-
-/* The id of the node behind the API. As cli_get. */
-int node_self(struct cli *cli, const char **id, struct errmsg *msg);
+extern const struct command node_commands[], node_promote_commands[], node_demote_commands[];
 
 /* inspect.c */
 int node_inspect_run(struct cli *cli);

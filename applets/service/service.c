@@ -7,8 +7,6 @@
 #include "applets/servicelist.h"
 #include "applets/tasklist.h"
 
-enum { STALE_TRIES = 5 };	/* the manager's own changes may come between reading and writing */
-
 /* ---- environment ------------------------------------------------------------- */
 
 struct variables {
@@ -166,7 +164,7 @@ static int change_service(struct cli *cli, const char *name, const struct change
 {
 	int err = ERR_STALE;
 
-	for (int i = 0; err == ERR_STALE && i < STALE_TRIES; i++) {
+	for (int i = 0; err == ERR_STALE && i < CLI_STALE_TRIES; i++) {
 		const struct json *answer;
 		struct service s;
 

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "applets/swarm/private.h"
 #include "applets/swarm/swarm.h"
 
 struct leave_options {
@@ -118,7 +119,26 @@ static const struct option info_options[] = {
 	{ .name = name_, .summary = "Leave the swarm", .arguments = "", .options = leave_options, \
 	  .size = sizeof(struct leave_options), .run = leave }
 
-const struct command swarm_commands[] = { LEAVE("leave"), { .name = NULL } };
+#define TOKEN(name_, summary_, arguments_, run_, args_) \
+	{ .name = name_, .summary = summary_, .arguments = arguments_, \
+	  .options = swarm_token_options, .size = sizeof(struct join_token_options), \
+	  .run = run_, .args_min = args_, .args_max = args_ }
+
+const struct command swarm_commands[] = {
+	{ .name = "ca", .summary = "Print the swarm's root certificate, or make a new one",
+	  .arguments = "", .options = swarm_ca_options, .size = sizeof(struct ca_options),
+	  .run = swarm_run_ca },
+	TOKEN("join-token", "Print how a node joins the swarm", "worker|manager",
+	      swarm_run_join_token, 1),
+	LEAVE("leave"),
+	{ .name = "unlock", .summary = "Give a locked manager the unlock key, from standard input",
+	  .arguments = "", .run = swarm_run_unlock },
+	TOKEN("unlock-key", "Print the key that unlocks a manager", "", swarm_run_unlock_key, 0),
+	{ .name = "update", .summary = "Change the swarm's settings", .arguments = "",
+	  .options = swarm_update_options, .size = sizeof(struct update_options),
+	  .run = swarm_run_update },
+	{ .name = NULL },
+};
 const struct command swarm_leave_commands[] = { LEAVE(""), { .name = NULL } };
 
 const struct command swarm_info_commands[] = {

@@ -1,4 +1,4 @@
-/* swarm.h - this node in the swarm: `swarmbox info`, `leave`, `swarm leave`. Pure. */
+/* swarm.h - the swarm and this node in it: `swarmbox info`, `leave`, `swarm ...`. Pure. */
 #ifndef SB_APPLETS_SWARM_SWARM_H
 #define SB_APPLETS_SWARM_SWARM_H
 #include "applets/cli.h"

@@ -71,6 +71,17 @@ static int read_file(struct cli *cli, const char *path, size_t max, struct buf *
 	return 0;
 }
 
+static int read_secret(struct cli *cli, const char *prompt, struct buf *out, struct errmsg *msg)
+{
+	struct cli_fake *f = cli->world;
+
+	if (!f->secret)
+		return errmsg_set(msg, ERR_UNAVAILABLE, "interrupted");
+	buf_add_str(&f->err, prompt);
+	buf_add_str(out, f->secret);
+	return 0;
+}
+
 static const char *env(struct cli *cli, const char *name)
 {
 	(void)cli;
@@ -93,7 +104,8 @@ void cli_fake_init(struct cli_fake *f, const struct fake_answer *answers)
 	f->answers = answers;
 	f->cli = (struct cli){ .arena = &f->arena, .host = "unix:///x.sock", .world = f,
 		.exchange = exchange, .write = put, .now_ms = now_ms, .wall_ns = wall_ns,
-		.wait = wait_ms, .read_file = read_file, .env = env, .folder = folder };
+		.wait = wait_ms, .read_file = read_file,
+		.read_secret = read_secret, .env = env, .folder = folder };
 }
 
 void cli_fake_done(struct cli_fake *f)

@@ -21,6 +21,7 @@ struct cli_fake {
 	uint64_t now_ms;
 	unsigned waits, interrupt_at;	/* Ctrl-C comes with that wait; 0: never */
 	const char *file;		/* what read_file finds; NULL: nothing */
+	const char *secret;		/* the line read_secret finds; NULL: Ctrl-C */
 	int status;
 };
 
