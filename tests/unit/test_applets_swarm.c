@@ -31,7 +31,8 @@ static void run(struct cli_fake *f, const struct command *commands, const char *
 #define FLAGS(worker, manager, key) "&rotateWorkerToken=" worker "&rotateManagerToken=" manager \
 	"&rotateManagerUnlockKey=" key "\n"
 #define SWARM "{'Version':{'Index':7},'JoinTokens':{'Worker':'SWMTKN-w','Manager':'SWMTKN-m'}," \
-	"'TLSInfo':{'TrustRoot':'PEM\\n','CertIssuerSubject':'s','CertIssuerPublicKey':'k'}," SPEC "}"
+	"'TLSInfo':{'TrustRoot':'PEM\\n','CertIssuerSubject':'s','CertIssuerPublicKey':'k'}," \
+	SPEC "}"
 
 static const struct fake_answer swarm[] = {
 	{ "GET /swarm/unlockkey", 200, "{'UnlockKey':'SWMKEY-1-x'}", 0, 0 },
@@ -109,7 +110,8 @@ TEST(an_update_of_the_swarm_that_was_stale_is_made_again)
 	static const struct fake_answer answers[] = {
 		{ "GET /swarm", 200, SWARM, 1, 0 },
 		{ "GET /swarm", 200, "{'Version':{'Index':8},'Spec':{}}", 0, 0 },
-		{ "POST /swarm/update?version=7", 500, "{'message':'update out of sequence'}", 0, 0 },
+		{ "POST /swarm/update?version=7", 500, "{'message':'update out of sequence'}",
+		  0, 0 },
 		{ "POST /swarm/update?version=8", 200, "", 0, 0 }, { NULL, 0, NULL, 0, 0 },
 	};
 	struct cli_fake f;
@@ -202,7 +204,8 @@ TEST(nodes_are_promoted_and_demoted_in_dockers_words)
 	CHECK(strstr(buf_str(&f.log), "\"Role\":\"manager\""));
 	cli_fake_done(&f);
 	run(&f, node_commands, "demote w gone m", answers, NULL);
-	CHECK_STR(buf_str(&f.out), "Node w is already a worker.\nManager m demoted in the swarm.\n");
+	CHECK_STR(buf_str(&f.out), "Node w is already a worker.\n"
+		"Manager m demoted in the swarm.\n");
 	CHECK_INT(f.status, CLI_FAILED);
 	cli_fake_done(&f);
 	run(&f, node_commands, "inspect --pretty w", answers, NULL);
