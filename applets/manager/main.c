@@ -38,7 +38,7 @@ enum {
 
 struct start_options {
 	const char *data_dir, *run_dir, *engine;
-	const char *listen_addr, *advertise_addr, *default_addr_pool;
+	const char *listen_addr, *advertise_addr, *default_addr_pool, *token;
 	int foreground, force_new_cluster;
 };
 
@@ -72,7 +72,14 @@ static const struct option init_options[] = {
 	WHERE,
 	{ 0 },
 };
-static const struct option join_options[] = { ADDRESSES, FOREGROUND, WHERE, { 0 } };
+static const struct option join_options[] = {
+	ADDRESSES,
+	OPTION(token, "token", OPTION_STRING, "TOKEN", NULL,
+	       "What lets this node in: see 'swarmbox swarm join-token'"),
+	FOREGROUND,
+	WHERE,
+	{ 0 },
+};
 static const struct option manager_options[] = {
 	OPTION(foreground, "foreground", OPTION_FLAG, NULL, "true",
 	       "Stay; =false goes to the background once ready"),
@@ -299,6 +306,12 @@ static int new_node(struct arena *a, const struct start_options *o, const char *
 	rng_init(&rng, seed);
 	id_new(&rng, id);
 	node->node_id = id;
+	if (!manager) {
+		char *swarm_id = arena_new(a, ID_LEN + 1);
+
+		id_new(&rng, swarm_id);
+		node->swarm_id = swarm_id;
+	}
 	node->raft_id = new_raft_id();
 	node->begin = manager ? RAFT_JOIN : RAFT_FOUND;
 	node->contacts = manager ? manager : "";
@@ -448,6 +461,8 @@ static void say_welcome(const struct daemon_config *c)
 	       "To run something on it:\n\n"
 	       "    swarmbox service create --name web --replicas 2 --publish 8080:80 IMAGE\n"
 	       "    swarmbox stack deploy -c FILE NAME\n\n"
+	       "To add a manager, run on this node, and what it prints on the other:\n\n"
+	       "    swarmbox swarm join-token manager\n\n"
 	       "The docker command talks to it with DOCKER_HOST=unix://%s\n",
 	       c->node.node_id, c->api_path);
 }
@@ -476,10 +491,16 @@ static int start_new(struct daemon_config *c, const struct start_options *o, con
 			   "'swarmbox manager', or end it with 'swarmbox leave --force'");
 		return fail(name, &msg);
 	}
+	if (manager && !o->token) {
+		errmsg_set(&msg, ERR_INVALID, "a token is needed: 'swarmbox swarm join-token "
+			   "manager' on a manager prints the whole command");
+		return fail(name, &msg);
+	}
 	if (new_node(a, o, manager, &c->node, &msg) < 0 || check_engine(c->engine_path, &msg) < 0 ||
 	    (manager && wait_manager(manager, &msg) < 0))
 		return fail(name, &msg);
 	c->create = 1;
+	c->token = o->token;
 	if (stay)
 		return daemon_run(c);
 	status = start_detached(c, name);
@@ -546,8 +567,9 @@ static int start_forced(struct daemon_config *c, const struct start_options *o, 
 		printf("Swarm recovered: this node (%s) is now its only manager; all that it had "
 		       "recorded is kept.\n\n"
 		       "Former managers must not run on as they are. On each, if it is still there:"
-		       "\n\n    swarmbox leave --force\n    swarmbox join %s\n",
-		       c->node.node_id, c->node.advertise_addr);
+		       "\n\n    swarmbox leave --force\n\nand then what "
+		       "'swarmbox swarm join-token manager' prints on this one.\n",
+		       c->node.node_id);
 	return status;
 }
 

@@ -16,6 +16,8 @@ struct daemon_config {
 	/* init and join: the data folder must hold no node, this one is written (it is a founder
 	 * when node.begin is RAFT_FOUND) and wiped again when it cannot be started. */
 	int create;
+	/* create, with node.begin RAFT_JOIN: at the manager node.contacts. */
+	const char *token;
 	/* create: in. Else filled from the data folder (main_node.h), but node.begin is in:
 	 * RAFT_JOIN, or RAFT_FORCE for this start. */
 	struct manager_config node;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "applets/manager/main_private.h"
 #include "base/mem.h"
+#include "base/timefmt.h"
 #include "io/clock.h"
 #include "io/entropy.h"
 #include "io/log.h"
@@ -57,6 +58,12 @@ static void announce(struct daemon *d)
 	if (d->founder && node_save(c->data_dir, &c->node, 0, &msg) < 0)
 		log_printf(LOG_ERROR, "%s", msg.text);
 	d->founder = 0;
+	/* The log has it now. */
+	if (d->trust.root_key.len) {
+		d->trust.root_key.len = 0;
+		if (trust_save(&d->trust, &d->dir, &msg) < 0)
+			log_printf(LOG_ERROR, "%s", msg.text);
+	}
 	tell_ready(d, "ready\n");
 }
 
@@ -263,7 +270,8 @@ static void answer(struct daemon *d, const struct effect *x)
 		.body = x->body, .more = x->more,
 	};
 
-	server_reply(&d->server, x->id, &reply);
+	if (!links_answer(d, x))
+		server_reply(&d->server, x->id, &reply);
 }
 
 static void set_timer(struct daemon *d, enum who who, uint64_t deadline_ms)
@@ -310,6 +318,44 @@ static void carry_out(struct daemon *d, enum who who, const struct effect *x)
 
 /* ---- start and end ------------------------------------------------------------ */
 
+/* A new one: its certificate first, then what it is. */
+static int create_node(struct daemon *d, struct errmsg *msg)
+{
+	struct daemon_config *c = d->config;
+	int err;
+
+	d->founder = c->node.begin == RAFT_FOUND;
+	if (d->founder)
+		err = trust_found(&d->trust, c->node.node_id, c->node.swarm_id,
+				  clock_wall_ns() / SECOND_NS, msg);
+	else
+		err = join_swarm(d, msg);
+	if (err == 0)
+		err = trust_save(&d->trust, &d->dir, msg);
+	return err < 0 ? err : node_save(c->data_dir, &c->node, d->founder, msg);
+}
+
+static int load_node(struct daemon *d, struct errmsg *msg)
+{
+	struct daemon_config *c = d->config;
+	int err = node_load(&d->arena, c->data_dir, &c->node, &d->founder, msg);
+
+	if (err < 0)
+		return err;
+	if (d->founder && c->node.begin == RAFT_JOIN)
+		c->node.begin = RAFT_FOUND;
+	err = trust_load(&d->trust, &d->dir, msg);
+	if (err == ERR_NOT_FOUND)
+		return errmsg_set(msg, ERR_CORRUPT, "%s/identity: missing, so this node has no "
+				  "certificate: put the folder back from a copy, or leave the "
+				  "swarm with 'swarmbox leave --force' and join again",
+				  c->data_dir);
+	if (err == 0 && strcmp(c->node.node_id, d->trust.cert.subject.common_name) != 0)
+		return errmsg_set(msg, ERR_CORRUPT, "%s/identity: it is another node's",
+				  c->data_dir);
+	return err;
+}
+
 static int open_node(struct daemon *d, struct errmsg *msg)
 {
 	struct daemon_config *c = d->config;
@@ -325,13 +371,13 @@ static int open_node(struct daemon *d, struct errmsg *msg)
 	if (c->create && daemon_node_exists(c->data_dir))
 		return errmsg_set(msg, ERR_EXISTS, "This node is already part of a swarm. Use "
 				  "\"swarmbox leave\" to leave this swarm first.");
-	if (c->create) {
-		d->founder = c->node.begin == RAFT_FOUND;
-		return node_save(c->data_dir, &c->node, d->founder, msg);
+	err = c->create ? create_node(d, msg) : load_node(d, msg);
+	if (err == 0 && d->trust.root_key.len) {
+		c->node.swarm_id = d->trust.cert.subject.organisation;
+		c->node.root_cert = arena_str(&d->arena, d->trust.roots);
+		c->node.root_key = arena_str(&d->arena, d->trust.root_key);
 	}
-	err = node_load(&d->arena, c->data_dir, &c->node, &d->founder, msg);
-	if (err == 0 && d->founder && c->node.begin == RAFT_JOIN)
-		c->node.begin = RAFT_FOUND;
+	entropy_fill(c->node.secrets.bytes, sizeof(c->node.secrets.bytes));
 	return err;
 }
 

@@ -1,8 +1,8 @@
 /* Connections with other managers. Contracts are in main_private.h, io/peers.h, base/step.h. */
 #include <string.h>
 #include "applets/manager/main_private.h"
+#include "applets/manager/ca.h"
 #include "base/mem.h"
-#include "crypt/devcert.h"
 #include "io/log.h"
 
 static void on_up(void *context, uint64_t id)
@@ -26,17 +26,36 @@ static void on_message(void *context, uint64_t id, struct slice body)
 	daemon_deliver(context, MANAGER, &ev);
 }
 
+/* Numbers of requests that come by the cluster port have this bit. */
+#define ENROL_BIT (UINT64_C(1) << 62)
+
+static void on_enrol(void *context, uint64_t id, struct slice body)
+{
+	struct event ev = { .kind = EVENT_REQUEST, .id = id | ENROL_BIT, .method = SLICE("POST"),
+			    .target = SLICE("/swarm/enrol"), .text = SLICE("application/json"),
+			    .body = body };
+
+	daemon_deliver(context, MANAGER, &ev);
+}
+
+int links_answer(struct daemon *d, const struct effect *x)
+{
+	if (!(x->id & ENROL_BIT))
+		return 0;
+	peers_enrolled(&d->peers, x->id & ~ENROL_BIT, x->status, x->body);
+	return 1;
+}
+
 int links_start(struct daemon *d, struct errmsg *msg)
 {
-	int err;
-
-	devcert_identity(&d->identity);
-	err = tls_anchor_init(&d->anchor, devcert_authority(), msg);
-	if (err < 0)
-		return err;
-	d->channels = (struct channel_config){ .identity = &d->identity, .anchors = &d->anchor,
-					       .anchor_count = 1 };
-	d->peers_handler = (struct peers_handler){ d, on_up, on_down, on_message };
+	d->channels = (struct channel_config){
+		.identity = &d->trust.identity, .anchors = d->trust.anchors,
+		.anchor_count = d->trust.anchor_count, .strangers = 1,
+	};
+	d->peers_handler = (struct peers_handler){
+		.context = d, .unit = ca_manager_unit, .enrol = on_enrol, .up = on_up,
+		.down = on_down, .message = on_message,
+	};
 	peers_init(&d->peers, &d->loop, &d->peers_handler, &d->channels,
 		   d->config->node.raft_id);
 	return peers_listen(&d->peers, slice_of(d->config->node.listen_addr), msg);

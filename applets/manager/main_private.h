@@ -3,12 +3,14 @@
  *	main_daemon.c   events and effects, the turn of the loop, start and end
  *	main_disk.c     the log and the snapshots: recovery, effects, what to do when the disk fails
  *	main_peers.c    connections with other managers
+ *	main_join.c     becoming a node of a swarm
  */
 #ifndef SB_APPLETS_MANAGER_MAIN_PRIVATE_H
 #define SB_APPLETS_MANAGER_MAIN_PRIVATE_H
 #include "applets/manager/main.h"
 #include "applets/manager/main_lb.h"
 #include "applets/manager/main_node.h"
+#include "applets/manager/main_trust.h"
 #include "applets/worker/worker.h"
 #include "io/datadir.h"
 #include "io/engine.h"
@@ -59,8 +61,7 @@ struct daemon {
 	struct server server;
 	struct engine engine;
 	struct peers peers;
-	struct tls_identity identity;
-	struct tls_anchor anchor;
+	struct trust trust;		/* what this node shows and believes */
 	struct channel_config channels;
 	struct peers_handler peers_handler;
 	struct manager *manager;
@@ -105,4 +106,12 @@ void disk_done(struct daemon *d);
 
 int links_start(struct daemon *d, struct errmsg *msg);
 void links_effect(struct daemon *d, const struct effect *x);
+/* Replies to a node that wants to join. 1 if the request was one's. */
+int links_answer(struct daemon *d, const struct effect *x);
+
+/* ---- main_join.c ---- */
+
+/* Has the manager at config->node.contacts certify this node: sets d->trust and the node's id.
+ * Waits for at most 20 s. 0, or a code with msg. */
+int join_swarm(struct daemon *d, struct errmsg *msg);
 #endif

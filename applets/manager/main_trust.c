@@ -3,6 +3,7 @@
 #include "applets/manager/main_trust.h"
 #include <stdio.h>
 #include <string.h>
+#include "applets/manager/ca.h"
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "crypt/seal.h"
@@ -16,19 +17,9 @@ enum {
 	MAGIC_LEN = 8,
 	HEAD_LEN = MAGIC_LEN + SEAL_SALT_LEN,
 	FILE_MAX = TRUST_TEXT_MAX + 1024,
-	HOUR_S = 3600,
-	DAY_S = 24 * HOUR_S,
-	BEFORE_S = HOUR_S,		/* clocks of nodes may differ by so much */
+	DAY_S = 24 * 3600,
 	ROOT_DAYS = 20 * 365,
-	NODE_DAYS = 90,
 };
-
-const char trust_manager_unit[] = "swarm-manager", trust_worker_unit[] = "swarm-worker";
-
-int trust_is_manager(const struct trust *t)
-{
-	return strcmp(t->cert.subject.unit, trust_manager_unit) == 0;
-}
 
 void trust_done(struct trust *t)
 {
@@ -134,7 +125,7 @@ static int issue(struct x509_issue *what, const uint8_t key[X509_KEY_LEN], int64
 		 struct buf *der, struct errmsg *msg)
 {
 	entropy_fill(what->serial, sizeof(what->serial));
-	what->not_before_s = now_s - BEFORE_S;
+	what->not_before_s = now_s - CA_BEFORE_S;
 	what->not_after_s = now_s + (int64_t)days * DAY_S;
 	if (x509_point(key, what->point) < 0)
 		return ERR_INVALID;
@@ -155,7 +146,7 @@ static int issue_both(uint8_t keys[BOTH][X509_KEY_LEN], const struct x509_name *
 	what.subject = *node;
 	what.is_authority = 0;
 	if (err == 0)
-		err = issue(&what, keys[OWN], now_s, NODE_DAYS, &der[OWN], msg);
+		err = issue(&what, keys[OWN], now_s, CA_NODE_DAYS, &der[OWN], msg);
 	mem_wipe(&what, sizeof(what));
 	return err;
 }
@@ -178,7 +169,7 @@ int trust_found(struct trust *t, const char *node_id, const char *swarm_id, int6
 
 	snprintf(node.common_name, sizeof(node.common_name), "%s", node_id);
 	snprintf(node.organisation, sizeof(node.organisation), "%s", swarm_id);
-	snprintf(node.unit, sizeof(node.unit), "%s", trust_manager_unit);
+	snprintf(node.unit, sizeof(node.unit), "%s", ca_manager_unit);
 	for (int i = 0; i < BOTH; i++) {
 		new_key(keys[i]);
 		buf_init(&der[i], X509_DER_MAX);

@@ -24,10 +24,6 @@ struct trust {			/* all read */
 	struct arena arena;
 };
 
-/* "manager", "worker" units of certificates, as Docker names them. */
-extern const char trust_manager_unit[], trust_worker_unit[];
-
-int trust_is_manager(const struct trust *t);
 /* Wipes the keys. */
 void trust_done(struct trust *t);
 /* From texts in PEM: root_key may be empty. ERR_INVALID with msg: they do not parse, or the key is

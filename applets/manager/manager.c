@@ -132,6 +132,7 @@ void step_api_turn(struct step *s, struct api_turn *turn, struct txn *txn)
 	*turn = (struct api_turn){
 		.state = &m->state, .dispatch = &m->dispatch, .rng = &m->rng,
 		.arena = &m->scratch, .fx = s->fx, .wall_ns = s->ev->wall_ns,
+		.clock_ns = s->ev->wall_ns - m->ahead_ns,
 		.managers = m->members.list, .manager_count = m->members.count,
 		.ready = m->leave_deadline_ms == 0 && is_set_up(m), .txn = txn,
 	};

@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "base/sink.h"
 #include "base/step.h"
+#include "crypt/seal.h"
 #include "raft/raft.h"
 
 enum {
@@ -33,6 +34,9 @@ struct manager_config {		/* all borrowed for the manager's life */
 	const char *listen_addr;	/* "0.0.0.0:2377" */
 	const char *advertise_addr;	/* "192.0.2.2:2377", "" when none could be found */
 	const char *default_addr_pool;	/* "10.0.0.0/8": for a new swarm only */
+	/* Likewise: its id (NULL: drawn), its authority as PEM (NULL: nobody can join it). */
+	const char *swarm_id, *root_cert, *root_key;
+	struct seal_key secrets;	/* random: what join tokens are drawn from */
 	const char *engine_socket;	/* for /info: where the local engine is */
 	const char *data_dir;		/* for /info */
 	uint32_t snapshot_entries;	/* a snapshot after so many; 0: MANAGER_LOG_ENTRIES_MAX */

@@ -4,6 +4,7 @@
  */
 #include "applets/manager/turn.h"
 #include <string.h>
+#include "applets/manager/ca.h"
 #include "base/mem.h"
 
 enum { UP_UNKNOWN, UP_YES, UP_NO };
@@ -186,13 +187,20 @@ static void write_cluster(const struct manager_config *config, struct rng *rng,
 {
 	struct cluster c = { .subnet_size = 24 };
 	struct strings pool = { 0 };
-	char id[ID_LEN + 1];
+	char id[ID_LEN + 1], worker[TOKEN_TEXT_LEN + 1], manager[TOKEN_TEXT_LEN + 1];
 
 	id_new(rng, id);
-	c.meta.id = id;
+	c.meta.id = config->swarm_id ? config->swarm_id : id;
 	c.spec.name = "default";
 	c.spec.orchestration.task_history_retention_limit = 5;
 	c.default_addr_pool = strings_with(arena, &pool, config->default_addr_pool);
+	if (config->root_cert && ca_token(config, rng, config->root_cert, worker) == 0 &&
+	    ca_token(config, rng, config->root_cert, manager) == 0) {
+		c.root_cert = config->root_cert;
+		c.root_key = config->root_key;
+		c.worker_token = worker;
+		c.manager_token = manager;
+	}
 	txn_put(txn, OBJECT_CLUSTER, &c);
 }
 

@@ -121,3 +121,37 @@ int hello_parse(struct slice body, struct hello *h)
 	};
 	return 0;
 }
+
+static const char enrol_magic[ENROL_HEAD] = { 'S', 'W', 'C', 'R' };
+
+void enrol_build(struct buf *out, struct slice request)
+{
+	buf_add(out, enrol_magic, sizeof(enrol_magic));
+	buf_add_slice(out, request);
+}
+
+int enrol_parse(struct slice body, struct slice *request)
+{
+	if (body.len < ENROL_HEAD || memcmp(body.data, enrol_magic, ENROL_HEAD) != 0)
+		return 0;
+	*request = (struct slice){ body.data + ENROL_HEAD, body.len - ENROL_HEAD };
+	return 1;
+}
+
+void enrol_answer_build(struct buf *out, int status, struct slice answer)
+{
+	uint8_t head[ENROL_ANSWER_HEAD];
+
+	bytes_put(head, sizeof(head), (uint64_t)status);
+	buf_add(out, head, sizeof(head));
+	buf_add_slice(out, answer);
+}
+
+int enrol_answer_parse(struct slice body, int *status, struct slice *answer)
+{
+	if (body.len < ENROL_ANSWER_HEAD)
+		return ERR_CORRUPT;
+	*status = (int)bytes_get(body.data, ENROL_ANSWER_HEAD);
+	*answer = (struct slice){ body.data + ENROL_ANSWER_HEAD, body.len - ENROL_ANSWER_HEAD };
+	return 0;
+}

@@ -137,12 +137,19 @@ const char *channel_peer_name(const struct channel *c)
 	return tls_peer_name(&c->secret->tls);
 }
 
+const char *channel_peer_unit(const struct channel *c)
+{
+	return tls_peer_unit(&c->secret->tls);
+}
+
 static void shake(struct channel *c, int dialed)
 {
 	struct tls_config config = {
 		.identity = c->config->identity,
 		.anchors = c->config->anchors,
 		.anchor_count = c->config->anchor_count,
+		.pin = c->config->pin,
+		.strangers = c->config->strangers,
 		.now_s = clock_wall_ns() / 1000000000,
 	};
 

@@ -25,6 +25,7 @@
 enum link_stage {
 	LINK_STRANGER,	/* the other end has not said who it is */
 	LINK_OFFERED,	/* we dialed and said hello, after the other end did */
+	LINK_ENROLS,	/* it wants a certificate, and is to be answered */
 	LINK_UP,
 };
 
@@ -38,6 +39,7 @@ struct peer_link {
 	uint32_t address;	/* where it was dialed */
 	uint16_t port;
 	uint64_t boot, turn;	/* the other end's newest hello, once it is up */
+	uint64_t enrol;		/* number of its request; 0 = none */
 };
 
 enum told { TOLD_NOTHING, TOLD_UP, TOLD_DOWN };
@@ -121,7 +123,7 @@ static struct peer_link *link_new(struct peers *p, int dialed)
 	link->channel.ready = on_open;
 	link->channel.frame = on_frame;
 	link->channel.ended = on_end;
-	channel_init(&link->channel, p->loop, &p->channels, HELLO_MAX);
+	channel_init(&link->channel, p->loop, &p->channels, GREETING_MAX);
 	link->previous = p->last_link;
 	if (link->previous)
 		link->previous->next = link;
@@ -296,6 +298,8 @@ static int greet(struct peer_link *link, struct slice body)
 				  "protocol, this one version %d", h.version, HELLO_VERSION);
 	if (err < 0)
 		return errmsg_set(why, err, "it is no manager");
+	if (p->handler->unit && strcmp(channel_peer_unit(&link->channel), p->handler->unit) != 0)
+		return errmsg_set(why, ERR_DENIED, "it has no manager's certificate");
 	if (h.id == p->id)
 		return errmsg_set(why, ERR_INVALID, "it is this manager itself, or has its id");
 	if (!link->dialed)
@@ -318,13 +322,29 @@ static void on_open(struct channel *c)
 		say_hello(link);
 }
 
+/* One of the dialed kind comes to us: it says hello, or wants to be certified. */
+static int first_frame(struct peer_link *link, struct slice body)
+{
+	struct peers *p = link->peers;
+	struct slice request;
+
+	if (link->stage == LINK_ENROLS)
+		return errmsg_set(&link->channel.why, ERR_CORRUPT, "it asks for two certificates");
+	if (link->dialed || !p->handler->enrol || !enrol_parse(body, &request))
+		return greet(link, body);
+	link->stage = LINK_ENROLS;
+	link->enrol = ++p->last_enrol;
+	p->handler->enrol(p->handler->context, link->enrol, request);
+	return 0;
+}
+
 static int on_frame(struct channel *c, struct slice body)
 {
 	struct peer_link *link = c->context;
 	struct peers *p = link->peers;
 
 	if (link->stage != LINK_UP)
-		return greet(link, body);
+		return first_frame(link, body);
 	p->handler->message(p->handler->context, link->peer->id, body);
 	return 0;
 }
@@ -571,6 +591,22 @@ void peers_send(struct peers *p, uint64_t id, struct slice body)
 	assert(body.len <= PEERS_MESSAGE_MAX);
 	if (peer && peer->link)
 		channel_send(&peer->link->channel, body);
+}
+
+void peers_enrolled(struct peers *p, uint64_t id, int status, struct slice answer)
+{
+	struct peer_link *link = p->links;
+	struct buf body;
+
+	while (link && link->enrol != id)
+		link = link->next;
+	if (!link)
+		return;
+	buf_init(&body, PEERS_MESSAGE_MAX);
+	enrol_answer_build(&body, status, answer);
+	channel_send(&link->channel, buf_slice(&body));
+	channel_flush(&link->channel);	/* the other end closes, or the time limit does */
+	buf_done(&body);
 }
 
 void peers_flush(struct peers *p)

@@ -106,6 +106,10 @@ static const struct field cluster_fields[] = {
 	ROW_TABLE(cluster, spec, "Spec", FIELD_STRUCT, 0, &cluster_spec_table),
 	ROW(cluster, default_addr_pool, "DefaultAddrPool", FIELD_STRINGS, OMIT),
 	ROW(cluster, subnet_size, "SubnetSize", FIELD_U64, OMIT),
+	ROW(cluster, root_cert, "RootCert", FIELD_STRING, OMIT | FIELD_INTERNAL),
+	ROW(cluster, root_key, "RootKey", FIELD_STRING, OMIT | FIELD_INTERNAL),
+	ROW(cluster, worker_token, "WorkerToken", FIELD_STRING, OMIT | FIELD_INTERNAL),
+	ROW(cluster, manager_token, "ManagerToken", FIELD_STRING, OMIT | FIELD_INTERNAL),
 	{ 0 },
 };
 const struct table cluster_table = {

@@ -2,6 +2,8 @@
  *
  *	frame	length u32, that many bytes
  *	hello	"SWBX", version u32, id u64, boot u64, turn u64	(the first frame each way)
+ *	enrol	"SWCR", what is asked: the first frame of one that wants a certificate
+ *	answer	status u16, what is said to that
  *
  * Little endian. What a later version appends to a hello is ignored; what it must not
  * be ignored, raises the version.
@@ -18,7 +20,10 @@ enum {
 	FRAMES_KEEP = 64 << 10,		/* memory kept for the next frame that comes in parts */
 	HELLO_VERSION = 1,
 	HELLO_LEN = 32,
-	HELLO_MAX = 256,		/* of a later version's */
+	ENROL_HEAD = 4,
+	ENROL_ANSWER_HEAD = 2,
+	/* The longest first frame: a request for a certificate and a token in JSON. */
+	GREETING_MAX = 4096,
 };
 
 /* The reading end. Memory: the one frame that has come in part, no more than came. */
@@ -52,6 +57,13 @@ struct hello {
 
 /* As one frame's body, of HELLO_VERSION. */
 void hello_build(uint8_t out[HELLO_LEN], const struct hello *h);
+/* As frames' bodies. */
+void enrol_build(struct buf *out, struct slice request);
+void enrol_answer_build(struct buf *out, int status, struct slice answer);
+/* 1 if it is one; *request is borrowed from body. */
+int enrol_parse(struct slice body, struct slice *request);
+/* 0; *answer is borrowed. ERR_CORRUPT: it is too short. */
+int enrol_answer_parse(struct slice body, int *status, struct slice *answer);
 /* ERR_CORRUPT: no hello. ERR_UNSUPPORTED: of another version, which alone is set then. */
 int hello_parse(struct slice body, struct hello *h);
 #endif

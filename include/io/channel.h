@@ -36,11 +36,13 @@ enum {
 	CHANNEL_READ_TURNS = 8,		/* reads of one channel in a turn of the loop */
 };
 
-/* The two ends' certificates; borrowed by each channel made with it. */
+/* The two ends' certificates, as in struct tls_config; borrowed by each channel made with it. */
 struct channel_config {
 	const struct tls_identity *identity;
 	const struct tls_anchor *anchors;
 	uint32_t anchor_count;
+	struct tls_pin *pin;
+	int strangers;
 };
 
 enum channel_stage { CHANNEL_CONNECTING, CHANNEL_SILENT, CHANNEL_SHAKING, CHANNEL_OPEN };
@@ -81,8 +83,9 @@ void channel_dial(struct channel *c, uint32_t address, uint16_t port);
 void channel_take(struct channel *c, int fd);
 /* The other end is known and welcome: no time limit any more, frames up to frame_max. */
 void channel_keep(struct channel *c, uint32_t frame_max);
-/* The common name of the other end's certificate, from ready on. */
+/* The common name and the unit of the other end's certificate, from ready on. */
 const char *channel_peer_name(const struct channel *c);
+const char *channel_peer_unit(const struct channel *c);
 
 /* Gathers a message, from ready on. Over CHANNEL_OUT_MAX the channel fails: ended follows from
  * the loop, and what is sent until then is dropped. */

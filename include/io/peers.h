@@ -38,6 +38,11 @@ enum {
 
 struct peers_handler {
 	void *context;
+	/* What the certificate of a manager must name as its unit; NULL: anything. */
+	const char *unit;
+	/* Somebody, maybe without a certificate, asks for one: answered once by peers_enrolled.
+	 * NULL: nobody may. body is borrowed for the call. */
+	void (*enrol)(void *context, uint64_t id, struct slice body);
 	/* There is a connection with id, of the set or not. */
 	void (*up)(void *context, uint64_t id);
 	/* It is closed: what was sent last may be lost. Or: one of the set cannot be reached,
@@ -63,6 +68,7 @@ struct peers {		/* all private */
 	uint64_t id;
 	uint64_t boot;
 	uint64_t turn;
+	uint64_t last_enrol;
 	struct rng rng;
 	struct loop_watch listener;
 	struct loop_timer accept_timer;
@@ -92,6 +98,8 @@ void peers_dial(struct peers *p, struct slice address);
 /* Gathers a message of at most PEERS_MESSAGE_MAX; dropped when there is no connection. When
  * CHANNEL_OUT_MAX is passed, the connection is closed: `down` follows. */
 void peers_send(struct peers *p, uint64_t id, struct slice body);
+/* What who asked as that id is told; nothing when it has gone. */
+void peers_enrolled(struct peers *p, uint64_t id, int status, struct slice answer);
 /* Sends what has gathered: call it at the end of each turn of the loop. */
 void peers_flush(struct peers *p);
 /* Is there a connection with id? */

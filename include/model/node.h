@@ -69,6 +69,9 @@ struct cluster {
 	struct cluster_spec spec;
 	struct strings default_addr_pool;	/* {"10.0.0.0/8"} */
 	uint64_t subnet_size;			/* 24 */
+	/* Internal: the swarm's authority, as PEM, and the tokens that let nodes join. */
+	const char *root_cert, *root_key;
+	const char *worker_token, *manager_token;
 };
 
 struct ipam_config {

@@ -48,7 +48,10 @@ class Swarmbox:
 
     def begin(self):
         for i in HOSTS:
-            how = ["init"] if i == 1 else ["join", lab("ip", 1).strip() + ":2377"]
+            how = ["init"]
+            if i > 1:
+                token = lab("x", 1, SWARMBOX, "swarm", "join-token", "-q", "manager").strip()
+                how = ["join", "--token", token, lab("ip", 1).strip() + ":2377"]
             lab("x", i, SWARMBOX, how[0], "--advertise-addr", lab("ip", i).strip() + ":2377", *how[1:])
 
     def stop(self, i, sig):

@@ -272,7 +272,8 @@ class Swarmbox(System):
         self.command(node, "manager")
 
     def join(self, node):
-        self.command(node, "join", "127.0.0.1:%d" % (self.CLUSTER_PORT + 1))
+        token = json.loads(call(self.nodes[0].port, "GET", "/swarm"))["JoinTokens"]["Manager"]
+        self.command(node, "join", "--token", token, "127.0.0.1:%d" % (self.CLUSTER_PORT + 1))
 
     def begin(self):
         first = self.nodes[0]

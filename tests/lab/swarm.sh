@@ -53,7 +53,10 @@ endpoint() {
 # ---- managers ----
 
 node_first() { sb "$1" init --advertise-addr "$("$LAB" ip "$1"):2377"; }
-node_join() { sb "$1" join --advertise-addr "$("$LAB" ip "$1"):2377" "$("$LAB" ip 1):2377"; }
+node_join() {
+	sb "$1" join --advertise-addr "$("$LAB" ip "$1"):2377" \
+		--token "$(sb 1 swarm join-token -q manager)" "$("$LAB" ip 1):2377"
+}
 node_start() {
 	CLOCK_STEP=$LAB_TMP/clock$1 x "$1" "${NODE_COMMAND[@]}" manager --foreground=false
 }

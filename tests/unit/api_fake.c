@@ -2,6 +2,7 @@
 #include "api_fake.h"
 #include <assert.h>
 #include <string.h>
+#include "base/timefmt.h"
 
 static const struct manager_config config = {
 	.node_id = "node1", .hostname = "host1", .listen_addr = "0.0.0.0:2377",
@@ -88,7 +89,8 @@ struct api_turn api_fake_turn(struct api_fake *f)
 	effects_reset(&f->fx);
 	return (struct api_turn){
 		.state = &f->state, .dispatch = &f->dispatch, .rng = &f->rng,
-		.arena = &f->arena, .fx = &f->fx, .wall_ns = 2000, .ready = f->ready,
+		.arena = &f->arena, .fx = &f->fx, .wall_ns = 2000,
+		.clock_ns = API_FAKE_CLOCK_S * SECOND_NS, .ready = f->ready,
 		.managers = f->managers, .manager_count = f->manager_count,
 	};
 }

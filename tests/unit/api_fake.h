@@ -3,6 +3,8 @@
 #define SB_UNIT_API_FAKE_H
 #include "applets/manager/api/api.h"
 
+enum { API_FAKE_CLOCK_S = 1800000000 };	/* the host's clock; the swarm's time is 2 us */
+
 struct api_fake {
 	struct api api;
 	struct state state;

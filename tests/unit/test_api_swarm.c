@@ -170,8 +170,18 @@ TEST(swarm_update)
 		{ "?version=9", "{\"Name\":\"default\"}", 500,
 		  "rpc error: code = Unknown desc = update out of sequence" },
 		{ "?version=1", "{\"Name\":\"x\"}", 400, "swarm spec must be named \"default\"" },
-		{ "?version=1&rotateWorkerToken=true", "{\"Name\":\"default\"}", 501,
-		  "rpc error: code = Unimplemented desc = rotateWorkerToken is not supported yet" },
+		{ "?version=1&rotateWorkerToken=xx", "{\"Name\":\"default\"}", 400,
+		  "invalid value for rotateWorkerToken: xx" },
+		{ "?version=1&rotateManagerUnlockKey=true", "{\"Name\":\"default\"}", 501,
+		  "rpc error: code = Unimplemented desc = rotateManagerUnlockKey is not supported "
+		  "yet" },
+		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"ForceRotate\":1}}", 501,
+		  "rpc error: code = Unimplemented desc = changing the swarm's authority is not "
+		  "supported yet" },
+		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"NodeCertExpiry\":"
+		  "3600000000000}}", 501,
+		  "rpc error: code = Unimplemented desc = changing the swarm's authority is not "
+		  "supported yet" },
 		{ "?version=1", "{\"Name\":\"default\",\"EncryptionConfig\":{"
 		  "\"AutoLockManagers\":true}}", 501,
 		  "rpc error: code = Unimplemented desc = locking managers is not supported yet" },
@@ -185,7 +195,8 @@ TEST(swarm_update)
 	}
 	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/update?version=1&rotateWorkerToken=false",
 				"{\"Name\":\"default\",\"Orchestration\":{"
-				"\"TaskHistoryRetentionLimit\":9},\"EncryptionConfig\":{"
+				"\"TaskHistoryRetentionLimit\":9},\"CAConfig\":{\"NodeCertExpiry\":"
+				"7776000000000000},\"EncryptionConfig\":{"
 				"\"AutoLockManagers\":false}}"), 200);
 	CHECK_INT(state_cluster(&fake.state)->spec.orchestration.task_history_retention_limit, 9);
 	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/update?version=4",

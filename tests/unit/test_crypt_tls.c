@@ -5,10 +5,10 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "crypt/devcert.h"
 #include "crypt/tls.h"
 #include "crypt/token.h"
 #include "crypt/x509.h"
+#include "devcert.h"
 #include "other_cert.h"
 #include "unit.h"
 

@@ -6,10 +6,10 @@
 #include <unistd.h>
 #include "base/mem.h"
 #include "codec/netmap.h"
-#include "crypt/devcert.h"
 #include "io/clock.h"
 #include "io/peers.h"
 #include "io/sock.h"
+#include "devcert.h"
 #include "unit.h"
 
 enum { WAIT_MS = 8000, GUESTS = PEERS_MAX + 1, OWN_ID = 100 };
@@ -71,8 +71,10 @@ static struct host *host_open(void)
 	    tls_anchor_init(&h->anchor, devcert_authority(), NULL) < 0)
 		abort();
 	devcert_identity(&h->identity);
-	h->config = (struct channel_config){ &h->identity, &h->anchor, 1 };
-	h->handler = (struct peers_handler){ h, on_up, on_down, on_message };
+	h->config = (struct channel_config){ .identity = &h->identity, .anchors = &h->anchor,
+					      .anchor_count = 1 };
+	h->handler = (struct peers_handler){ .context = h, .up = on_up, .down = on_down,
+					     .message = on_message };
 	buf_init(&h->story, 1 << 16);
 	peers_init(&h->peers, &h->loop, &h->handler, &h->config, OWN_ID);
 	while (fd < 0 && port < 32700)
@@ -131,7 +133,7 @@ static struct guest *guest_new(struct host *h, int i, const void *says, size_t n
 	g->channel.ready = guest_ready;
 	g->channel.frame = guest_frame;
 	g->channel.ended = guest_ended;
-	channel_init(&g->channel, &h->loop, &h->config, HELLO_MAX);
+	channel_init(&g->channel, &h->loop, &h->config, GREETING_MAX);
 	return g;
 }
 
@@ -151,7 +153,8 @@ static void hello_of(uint8_t bytes[HELLO_LEN], uint64_t id)
 
 TEST(a_guest_with_a_good_hello_is_welcome_and_any_other_is_not)
 {
-	uint8_t good[HELLO_LEN], version[HELLO_LEN], self[HELLO_LEN], large[HELLO_MAX + 1] = "SWBX";
+	uint8_t good[HELLO_LEN], version[HELLO_LEN], self[HELLO_LEN];
+	uint8_t large[GREETING_MAX + 1] = "SWBX";
 	const struct slice hellos[] = {
 		{ (char *)version, HELLO_LEN }, { (char *)self, HELLO_LEN },
 		{ (char *)good, HELLO_LEN - 1 }, { "GET /", 5 }, { "", 0 },

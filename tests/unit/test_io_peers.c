@@ -9,10 +9,10 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "codec/netmap.h"
-#include "crypt/devcert.h"
 #include "io/clock.h"
 #include "io/peers.h"
 #include "io/sock.h"
+#include "devcert.h"
 #include "other_cert.h"
 #include "unit.h"
 
@@ -86,7 +86,8 @@ static void node_start(struct world *w, uint32_t i)
 {
 	struct node *n = &w->nodes[i];
 
-	n->handler = (struct peers_handler){ n, on_up, on_down, on_message };
+	n->handler = (struct peers_handler){ .context = n, .up = on_up, .down = on_down,
+					     .message = on_message };
 	peers_init(&n->peers, &w->loop, &n->handler, &w->config, i + 1);
 }
 
@@ -116,7 +117,8 @@ static struct world *world_open(uint32_t count)
 	w->other.chain[0] = (struct slice){ (const char *)other_node, sizeof(other_node) };
 	w->other.chain_count = 1;
 	memcpy(w->other.key, other_key, sizeof(other_key));
-	w->config = (struct channel_config){ &w->identity, &w->anchor, 1 };
+	w->config = (struct channel_config){ .identity = &w->identity, .anchors = &w->anchor,
+					      .anchor_count = 1 };
 	w->count = count;
 	for (uint32_t i = 0; i < count; i++) {
 		struct node *n = &w->nodes[i];

@@ -20,7 +20,7 @@ TEST(a_founders_identity_is_there_again)
 	CHECK_INT(datadir_open(&dir, path, &msg), 0);
 	CHECK_INT(trust_load(&again, &dir, &msg), ERR_NOT_FOUND);
 	CHECK_INT(trust_found(&t, "node1", "swarm1", NOW_S, &msg), 0);
-	CHECK(trust_is_manager(&t));
+	CHECK_STR(t.cert.subject.unit, "swarm-manager");
 	CHECK_STR(t.cert.subject.common_name, "node1");
 	CHECK_STR(t.cert.subject.organisation, "swarm1");
 	CHECK_STR(t.issuer.common_name, "swarm-ca");

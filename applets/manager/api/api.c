@@ -34,6 +34,7 @@ static const struct route routes[] = {
 	{ "POST", "/swarm/init", swarm_joined, API_HERE },
 	{ "POST", "/swarm/join", swarm_joined, API_HERE },
 	{ "POST", "/swarm/leave", swarm_leave, API_HERE },
+	{ "POST", "/swarm/enrol", swarm_enrol, API_READ },
 	{ "POST", "/swarm/update", swarm_update, API_CHANGE },
 	{ "GET", "/swarm/unlockkey", swarm_unlock_key, API_READ },
 	{ "POST", "/swarm/unlock", swarm_unlock, API_CHANGE },

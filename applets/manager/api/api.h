@@ -6,6 +6,7 @@
  *	api.c       routes, versions, replies, errors       filters.c   ?filters=
  *	services.c tasks.c nodes.c networks.c system.c      one noun each
  *	logs.c      log streams                             service_spec.c  reading, defaults
+ *	enrol.c     nodes that want to join
  *	kv.c        /v1/kv/, as Consul's                    kv_watch.c      reads that wait
  *	validate.c  what a spec may hold
  */
@@ -59,7 +60,9 @@ struct api_turn {
 	struct rng *rng;
 	struct arena *arena;	/* lives until the reply is sent: the step's arena */
 	struct effects *fx;
-	int64_t wall_ns;
+	int64_t wall_ns;	/* the swarm's time, which never goes back */
+	int64_t clock_ns;	/* this host's clock, which may: for what other hosts hold against
+				 * theirs */
 	int ready;		/* 0: recovering; most requests get 503 */
 	int no_wait;		/* the request has waited elsewhere: a watch is answered at once */
 	struct txn *txn;	/* ready for changes */

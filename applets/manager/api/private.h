@@ -128,6 +128,9 @@ enum api_outcome system_info(struct call *c);
 enum api_outcome swarm_inspect(struct call *c);
 enum api_outcome swarm_joined(struct call *c);
 enum api_outcome swarm_leave(struct call *c);
+/* {"CSR": PEM, "Token": ...} ->
+ * {"NodeID", "SwarmID", "Certificate": PEM, "Trust": PEM, "Managers": ["ADDRESS:PORT"]} */
+enum api_outcome swarm_enrol(struct call *c);
 enum api_outcome swarm_update(struct call *c);
 enum api_outcome swarm_unlock_key(struct call *c);
 enum api_outcome swarm_unlock(struct call *c);
@@ -159,6 +162,6 @@ enum api_outcome kv_read(struct call *c);
 enum api_outcome kv_write(struct call *c);
 enum api_outcome kv_delete(struct call *c);
 enum api_outcome kv_method(struct call *c);
-/* The cluster as /swarm and /info show it. */
-void write_cluster(struct body *b, const struct cluster *cluster);
+/* The cluster as /swarm and /info show it; with_tokens: those that let nodes join, too. */
+void write_cluster(struct call *c, struct body *b, const struct cluster *cluster, int with_tokens);
 #endif

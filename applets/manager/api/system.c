@@ -3,8 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 #include "applets/manager/api/private.h"
+#include "applets/manager/ca.h"
+#include "base/timefmt.h"
 
-enum { DATA_PATH_PORT = 4789 };	/* VXLAN, RFC 7348 */
+enum {
+	DATA_PATH_PORT = 4789,		/* VXLAN, RFC 7348 */
+	MEMBERS_MAX = 16 << 10,		/* a certificate and two tokens */
+};
 
 static const char *text_or(const char *text, const char *other)
 {
@@ -177,7 +182,7 @@ static void write_swarm_info(struct call *c, struct body *b)
 	json_put_i64(w, "Managers", managers);
 	if (cluster) {
 		json_write_key(w, "Cluster");
-		write_cluster(b, cluster);
+		write_cluster(c, b, cluster, 0);
 	}
 	json_close_object(w);
 }
@@ -227,13 +232,32 @@ enum api_outcome system_info(struct call *c)
 
 /* ---- /swarm ---- */
 
-void write_cluster(struct body *b, const struct cluster *cluster)
+void write_cluster(struct call *c, struct body *b, const struct cluster *cluster, int with_tokens)
 {
-	char members[64];
+	struct json_writer w;
+	struct buf members;
 
-	snprintf(members, sizeof(members), "\"RootRotationInProgress\":false,\"DataPathPort\":%d",
-		 DATA_PATH_PORT);
-	body_object(b, &cluster_table, cluster, slice_of(members));
+	buf_init(&members, MEMBERS_MAX);
+	json_begin(&w, &members);
+	json_open_object(&w);
+	json_put_bool(&w, "RootRotationInProgress", 0);
+	json_put_i64(&w, "DataPathPort", DATA_PATH_PORT);
+	json_write_key(&w, "TLSInfo");
+	json_open_object(&w);
+	json_put_str(&w, "TrustRoot", text_or(cluster->root_cert, ""));
+	json_close_object(&w);
+	if (with_tokens) {
+		json_write_key(&w, "JoinTokens");
+		json_open_object(&w);
+		json_put_str(&w, "Worker", text_or(cluster->worker_token, ""));
+		json_put_str(&w, "Manager", text_or(cluster->manager_token, ""));
+		json_close_object(&w);
+	}
+	json_close_object(&w);
+	/* Without the braces. */
+	body_object(b, &cluster_table, cluster, arena_copy(c->turn->arena, (struct slice){
+		members.data + 1, members.len - 2 }));
+	buf_done(&members);
 }
 
 enum api_outcome swarm_inspect(struct call *c)
@@ -241,7 +265,7 @@ enum api_outcome swarm_inspect(struct call *c)
 	struct body b;
 
 	body_begin(&b);
-	write_cluster(&b, state_cluster(c->turn->state));
+	write_cluster(c, &b, state_cluster(c->turn->state), 1);
 	return body_send(c, 200, &b);
 }
 
@@ -302,27 +326,83 @@ enum api_outcome swarm_unlock(struct call *c)
 	return fail(c, 409, "swarm is not locked");
 }
 
-static int check_rotation(struct call *c)
+/* ?name= as Go's strconv.ParseBool reads it. 1, 0, or -1: the error is replied. */
+static int read_rotate(struct call *c, const char *name)
 {
-	static const char *const names[] = {
-		"rotateWorkerToken", "rotateManagerToken", "rotateManagerUnlockKey",
-	};
+	static const char *const words[] = { "1", "t", "T", "true", "TRUE", "True",
+					     "0", "f", "F", "false", "FALSE", "False" };
+	enum { WORDS = sizeof(words) / sizeof(words[0]) };
+	const char *text = query_text(c, name);
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (http_query_bool(c->query, names[i])) {
-			fail(c, 501, UNIMPLEMENTED "%s is not supported yet", names[i]);
-			return -1;
-		}
+	if (!*text)
+		return 0;
+	for (int i = 0; i < WORDS; i++) {
+		if (strcmp(text, words[i]) == 0)
+			return i < WORDS / 2;
 	}
+	fail(c, 400, "invalid value for %s: %s", name, text);
+	return -1;
+}
+
+static int rotate(struct call *c, const char *name, const struct cluster *cluster,
+		  const char **token)
+{
+	char *text = arena_new(c->turn->arena, TOKEN_TEXT_LEN + 1);
+	int wanted = read_rotate(c, name);
+
+	if (wanted <= 0)
+		return wanted;
+	if (!cluster->root_cert ||
+	    ca_token(c->api->config, c->turn->rng, cluster->root_cert, text) < 0) {
+		fail(c, 500, UNKNOWN "the swarm's authority cannot be used");
+		return -1;
+	}
+	*token = text;
 	return 0;
+}
+
+/* 0, or -1: the error is replied. */
+static int rotate_tokens(struct call *c, struct cluster *cluster)
+{
+	int unlock = read_rotate(c, "rotateManagerUnlockKey");
+
+	if (unlock > 0)
+		fail(c, 501, UNIMPLEMENTED "rotateManagerUnlockKey is not supported yet");
+	if (unlock ||
+	    rotate(c, "rotateWorkerToken", cluster, &cluster->worker_token) < 0 ||
+	    rotate(c, "rotateManagerToken", cluster, &cluster->manager_token) < 0)
+		return -1;
+	return 0;
+}
+
+/* Does it ask for another authority than the one there is, or for other lives of certificates? */
+static int wants_authority(const struct json *ca)
+{
+	const struct json *life = json_get(ca, "NodeCertExpiry");
+	uint64_t force = 0, life_ns = 0;
+
+	if (json_get(ca, "ForceRotate") &&
+	    (json_to_u64(json_get(ca, "ForceRotate"), &force) < 0 || force > 0))
+		return 1;
+	if (life && (json_to_u64(life, &life_ns) < 0 ||
+		     (life_ns && life_ns != (uint64_t)CA_NODE_DAYS * 24 * 3600 * SECOND_NS)))
+		return 1;
+	return json_string(json_get(ca, "SigningCACert")).len > 0 ||
+	       json_string(json_get(ca, "SigningCAKey")).len > 0 ||
+	       json_count(json_get(ca, "ExternalCAs")) > 0;
 }
 
 static int check_spec(struct call *c, const struct cluster_spec *spec)
 {
 	const struct json *locking = extra_member(c, spec->extra, "EncryptionConfig");
+	const struct json *ca = extra_member(c, spec->extra, "CAConfig");
 
 	if (strcmp(text_or(spec->name, ""), "default") != 0) {
 		fail(c, 400, "swarm spec must be named \"default\"");
+		return -1;
+	}
+	if (ca && wants_authority(ca)) {
+		fail(c, 501, UNIMPLEMENTED "changing the swarm's authority is not supported yet");
 		return -1;
 	}
 	if (json_is_true(json_get(locking, "AutoLockManagers"))) {
@@ -339,8 +419,8 @@ enum api_outcome swarm_update(struct call *c)
 	struct errmsg msg = { { 0 } };
 	const struct json *root;
 
-	if (check_version(c, "swarm", cluster.meta.version) < 0 || check_rotation(c) < 0 ||
-	    read_body(c, &root) < 0)
+	if (check_version(c, "swarm", cluster.meta.version) < 0 ||
+	    rotate_tokens(c, &cluster) < 0 || read_body(c, &root) < 0)
 		return API_REPLIED;
 	if (model_decode(c->turn->arena, &cluster_spec_table, MODEL_API, root, &cluster.spec,
 			 &msg) < 0)

@@ -1,7 +1,5 @@
-/*
- * Made by tools/devcert. NO PROTECTION: the key below is public; see devcert.h.
- */
-#include "crypt/devcert.h"
+/* Made by tools/devcert. Contracts are in devcert.h. */
+#include "devcert.h"
 #include <string.h>
 
 static const uint8_t development_root[] = {

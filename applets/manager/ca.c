@@ -1,0 +1,123 @@
+/* Contracts are in ca.h. */
+#include "applets/manager/ca.h"
+#include <stdio.h>
+#include <string.h>
+#include "base/bytes.h"
+#include "base/mem.h"
+#include "crypt/x509.h"
+
+enum { DAY_S = 86400 };
+
+const char ca_manager_unit[] = "swarm-manager";
+
+/* The first certificate of a text. */
+static int read_cert(const char *pem, struct buf *der)
+{
+	struct slice text = slice_of(pem);
+
+	return pem_next(&text, "CERTIFICATE", der) < 0 ? ERR_INVALID : 0;
+}
+
+int ca_token(const struct manager_config *config, struct rng *rng, const char *root_cert,
+	     char text[TOKEN_TEXT_LEN + 1])
+{
+	uint8_t salt[SEAL_SALT_LEN];
+	struct seal_key drawn;
+	struct token t;
+	struct buf der;
+	int err;
+
+	buf_init(&der, X509_DER_MAX);
+	err = read_cert(root_cert, &der);
+	if (err == 0) {
+		for (size_t i = 0; i < sizeof(salt); i += 8)
+			bytes_put(salt + i, 8, rng_next(rng));
+		seal_derive(&config->secrets, salt, "swarmbox join token", &drawn);
+		token_digest(buf_slice(&der), t.digest);
+		memcpy(t.secret, drawn.bytes, sizeof(t.secret));
+		token_build(&t, text);
+		mem_wipe(&drawn, sizeof(drawn));
+		mem_wipe(&t, sizeof(t));
+	}
+	buf_done(&der);
+	return err;
+}
+
+int ca_token_fits(const char *token, struct slice given)
+{
+	struct token own, other;
+
+	return token && token_parse(slice_of(token), &own) == 0 &&
+	       token_parse(given, &other) == 0 && token_equal(&own, &other);
+}
+
+static int is_nobody(const struct x509_name *n)
+{
+	return !n->common_name[0] && !n->unit[0] && !n->organisation[0];
+}
+
+/* What is asked for: the key in it, which must have signed it. */
+static int read_request(struct slice pem, uint8_t point[X509_POINT_LEN], struct errmsg *msg)
+{
+	struct x509_name subject;
+	struct buf der;
+	int err;
+
+	buf_init(&der, X509_DER_MAX);
+	err = pem_next(&pem, "CERTIFICATE REQUEST", &der);
+	if (err < 0)
+		err = errmsg_set(msg, ERR_INVALID, "there is no certificate request");
+	else
+		err = x509_request_read(buf_slice(&der), &subject, point, msg);
+	buf_done(&der);
+	if (err == 0 && !is_nobody(&subject))
+		return errmsg_set(msg, ERR_INVALID, "the certificate request names a node: that "
+				  "is the swarm's to do");
+	return err;
+}
+
+static int issue(const struct cluster *c, struct x509_issue *cert, struct buf *pem,
+		 struct errmsg *msg)
+{
+	struct buf root, der;
+	int err;
+
+	buf_init(&root, X509_DER_MAX);
+	buf_init(&der, X509_DER_MAX);
+	err = read_cert(c->root_cert, &root);
+	cert->issuer = buf_slice(&root);
+	if (err == 0)
+		err = pem_read_key(slice_of(c->root_key), cert->issuer_key);
+	if (err == 0)
+		err = x509_issue(cert, &der, msg);
+	if (err == 0) {
+		pem_write(pem, "CERTIFICATE", buf_slice(&der));
+		pem_write(pem, "CERTIFICATE", buf_slice(&root));
+	}
+	buf_done(&root);
+	buf_done(&der);
+	return err < 0 ? errmsg_set(msg, ERR_CORRUPT, "the swarm's authority cannot be used") : 0;
+}
+
+int ca_certify(const struct cluster *c, const struct ca_request *what, struct rng *rng,
+	       struct buf *pem, struct errmsg *msg)
+{
+	struct x509_issue cert = { .not_before_s = what->now_s - CA_BEFORE_S,
+				   .not_after_s = what->now_s + CA_NODE_DAYS * DAY_S };
+	int err;
+
+	if (!c->root_cert || !c->root_key)
+		return errmsg_set(msg, ERR_CORRUPT, "the swarm has no authority");
+	err = read_request(what->csr, cert.point, msg);
+	if (err < 0)
+		return err;
+	snprintf(cert.subject.common_name, sizeof(cert.subject.common_name), "%s",
+		 what->node_id);
+	snprintf(cert.subject.unit, sizeof(cert.subject.unit), "%s", what->unit);
+	snprintf(cert.subject.organisation, sizeof(cert.subject.organisation), "%s", c->meta.id);
+	bytes_put(cert.serial, 8, rng_next(rng));
+	bytes_put(cert.serial + 8, 8, rng_next(rng));
+	err = issue(c, &cert, pem, msg);
+	mem_wipe(&cert, sizeof(cert));
+	return err;
+}

@@ -1,0 +1,40 @@
+/* ca.h - the swarm's authority: who may join, and what a node is certified as. Pure.
+ *
+ * The root's certificate and key are in the cluster object; names and lives as Docker has them
+ * (docker-swarm.md 5.11): a node's common name is its id, its unit its role, its organisation the
+ * swarm's id.
+ */
+#ifndef SB_APPLETS_MANAGER_CA_H
+#define SB_APPLETS_MANAGER_CA_H
+#include "applets/manager/manager.h"
+#include "base/rng.h"
+#include "crypt/token.h"
+#include "model/node.h"
+
+enum {
+	CA_NODE_DAYS = 90,
+	CA_BEFORE_S = 3600,	/* clocks of nodes may differ by so much */
+};
+
+/* "swarm-manager": the unit of managers' certificates. */
+extern const char ca_manager_unit[];
+
+/* A new token for the swarm of that root. rng only tells tokens of one config apart. ERR_INVALID:
+ * the root cannot be read. */
+int ca_token(const struct manager_config *config, struct rng *rng, const char *root_cert,
+	     char text[TOKEN_TEXT_LEN + 1]);
+/* Is it the one? In constant time. */
+int ca_token_fits(const char *token, struct slice given);
+
+/* What a node asks for. */
+struct ca_request {
+	struct slice csr;		/* PEM; it must name nobody */
+	const char *node_id, *unit;
+	int64_t now_s;
+};
+
+/* Appends the node's certificate and the root's, as PEM. ERR_INVALID with msg: the request is none,
+ * or names somebody. ERR_CORRUPT: the authority cannot be used. */
+int ca_certify(const struct cluster *c, const struct ca_request *what, struct rng *rng,
+	       struct buf *pem, struct errmsg *msg);
+#endif

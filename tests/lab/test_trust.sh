@@ -1,0 +1,59 @@
+#!/bin/bash
+# Who may join and who is listened to on the cluster port: a swarm on three hosts, somebody else's on
+# the fourth.
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+
+address() { echo "$("$LAB" ip "$1"):2377"; }
+token() { sb "$1" swarm join-token -q "${@:2}"; }
+join() { sb "$1" join --advertise-addr "$(address "$1")" "${@:2}"; }
+managers() { sb 1 node ls --format json | grep -o '"ManagerStatus":"[LR]e[a-z]*"' | wc -l; }
+logged() { x 1 grep -q "$1" /run/swarmbox/swarmbox.log; }
+# keys_readable I: is a key to be read in host I's data folder?
+keys_readable() { x "$1" grep -rqa 'PRIVATE KEY' /var/lib/swarmbox; }
+modes() { x "$1" sh -c 'cd /var/lib/swarmbox && stat -c %a identity key | xargs'; }
+# say_plain TEXT: what host 1's cluster port answers to it.
+say_plain() {
+	x 2 timeout 3 bash -c "exec 3<>/dev/tcp/$("$LAB" ip 1)/2377; printf '$1' >&3; cat <&3"
+}
+
+lab_begin 4
+
+check "init" sb 1 init --advertise-addr "$(address 1)"
+check "another swarm" sb 4 init --advertise-addr "$(address 4)"
+manager=$(token 1 manager)
+worker=$(token 1 worker)
+other=$(token 4 manager)
+check "tokens have docker's form" has '^SWMTKN-1-[0-9a-z]{50}-[0-9a-z]{25}$' echo "$manager"
+check "each swarm and role has its own" [ "$(sort -u <<<"$manager
+$worker
+$other" | wc -l)" = 3 ]
+
+check "no token" fails "a token is needed" join 2 "$(address 1)"
+check "what is no token" fails "no join token" join 2 --token SWMTKN-1-x "$(address 1)"
+check "a wrong secret" fails "A valid join token" \
+	join 2 --token "${manager%?????}00000" "$(address 1)"
+check "another swarm's token" fails "is not of the swarm" join 2 --token "$other" "$(address 1)"
+check "a worker's token makes no manager" fails "workers" \
+	join 2 --token "$worker" "$(address 1)"
+check "what was refused is in the log" logged "wants to join is refused: A valid join token"
+check "the tokens are not" not logged SWMTKN
+check "nobody came in" is 1 managers
+check "and nothing is left of it" not x 2 test -e /var/lib/swarmbox/node.json
+
+check "the token lets it in" join 2 --token "$manager" "$(address 1)"
+check "it is a manager" eventually 10 is 2 managers
+check "its files are its own" is "600 600" modes 2
+check "its key is sealed" not keys_readable 2
+check "so is the authority's" not keys_readable 1
+
+new=$(token 1 --rotate manager)
+check "a token can be replaced" not [ "$new" = "$manager" ]
+check "the old one lets nobody in" fails "A valid join token" \
+	join 3 --token "$manager" "$(address 1)"
+check "the new one does, at any manager" join 3 --token "$new" "$(address 2)"
+check "there are three" eventually 10 is 3 managers
+
+check "plain HTTP gets no answer" is "" say_plain 'GET /swarm HTTP/1.1\r\nHost: x\r\n\r\n'
+check "and is in the log" eventually 3 logged "not TLS"
+lab_end

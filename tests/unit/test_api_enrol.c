@@ -1,0 +1,213 @@
+/* The swarm's authority: whom it certifies, and as what; tokens, and what becomes of old ones. */
+#include <stdlib.h>
+#include <string.h>
+#include "api_fake.h"
+#include "applets/manager/ca.h"
+#include "crypt/x509.h"
+#include "unit.h"
+
+static struct api_fake fake;
+static const struct manager_config config = { .secrets = { { 1, 2, 3 } } };
+
+static void make_key(uint8_t start, uint8_t key[X509_KEY_LEN])
+{
+	uint8_t seed[X509_SEED_LEN];
+
+	memset(seed, start, sizeof(seed));
+	x509_key(seed, key);
+}
+
+/* The cluster's root, and a token for each role. */
+static void give_authority(struct cluster *c)
+{
+	struct x509_issue what = { .subject.common_name = "swarm-ca", .is_authority = 1,
+				   .not_after_s = INT64_C(4000000000) };
+	char *worker = arena_new(&fake.arena, TOKEN_TEXT_LEN + 1);
+	char *manager = arena_new(&fake.arena, TOKEN_TEXT_LEN + 1);
+	struct buf der, cert, key;
+
+	buf_init(&der, X509_DER_MAX);
+	buf_init(&cert, X509_PEM_MAX);
+	buf_init(&key, X509_PEM_MAX);
+	make_key(1, what.issuer_key);
+	if (x509_point(what.issuer_key, what.point) < 0 || x509_issue(&what, &der, NULL) < 0)
+		abort();
+	pem_write(&cert, "CERTIFICATE", buf_slice(&der));
+	pem_write_key(&key, what.issuer_key);
+	c->root_cert = arena_str(&fake.arena, buf_slice(&cert));
+	c->root_key = arena_str(&fake.arena, buf_slice(&key));
+	if (ca_token(&config, &fake.rng, c->root_cert, worker) < 0 ||
+	    ca_token(&config, &fake.rng, c->root_cert, manager) < 0)
+		abort();
+	c->worker_token = worker;
+	c->manager_token = manager;
+	buf_done(&der);
+	buf_done(&cert);
+	buf_done(&key);
+}
+
+static void start(void)
+{
+	struct json_writer w;
+	struct cluster c;
+	struct buf text;
+
+	api_fake_init(&fake);
+	c = *state_cluster(&fake.state);
+	give_authority(&c);
+	buf_init(&text, 1 << 16);
+	json_begin(&w, &text);
+	model_encode(&w, &cluster_table, MODEL_STORE, &c);
+	api_fake_put(&fake, OBJECT_CLUSTER, buf_str(&text));
+	buf_done(&text);
+}
+
+static const char *request_pem(const char *name)
+{
+	struct x509_name subject = { .common_name = "" };
+	uint8_t key[X509_KEY_LEN];
+	struct buf der, pem;
+	const char *text;
+
+	memcpy(subject.common_name, name, strlen(name));
+	make_key(2, key);
+	buf_init(&der, X509_DER_MAX);
+	buf_init(&pem, X509_PEM_MAX);
+	if (x509_request(key, &subject, &der) < 0)
+		abort();
+	pem_write(&pem, "CERTIFICATE REQUEST", buf_slice(&der));
+	text = arena_str(&fake.arena, buf_slice(&pem));
+	buf_done(&der);
+	buf_done(&pem);
+	return text;
+}
+
+static const char *ask(const char *csr, const char *token)
+{
+	struct json_writer w;
+	const char *text;
+	struct buf body;
+
+	buf_init(&body, 1 << 16);
+	json_begin(&w, &body);
+	json_open_object(&w);
+	json_put_str(&w, "CSR", csr);
+	json_put_str(&w, "Token", token);
+	json_close_object(&w);
+	text = arena_str(&fake.arena, buf_slice(&body));
+	buf_done(&body);
+	return text;
+}
+
+/* The first certificate of the answer. */
+static void read_certificate(struct x509_cert *cert, struct buf *der)
+{
+	struct slice text = json_string(json_get(api_fake_json(&fake), "Certificate"));
+
+	buf_init(der, X509_DER_MAX);
+	CHECK_INT(pem_next(&text, "CERTIFICATE", der), 0);
+	CHECK_INT(x509_read(buf_slice(der), cert, NULL), 0);
+}
+
+TEST(a_manager_is_certified_by_its_token)
+{
+	const struct cluster *c;
+	struct x509_cert cert;
+	struct buf der, root;
+	struct slice text;
+
+	start();
+	c = state_cluster(&fake.state);
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/enrol", ask(request_pem(""),
+				c->manager_token)), 200);
+	read_certificate(&cert, &der);
+	CHECK_STR(cert.subject.unit, "swarm-manager");
+	CHECK_STR(cert.subject.organisation, "cluster1");
+	CHECK_INT(strlen(cert.subject.common_name), ID_LEN);
+	CHECK(slice_is(json_string(json_get(api_fake_json(&fake), "NodeID")),
+		       cert.subject.common_name));
+	CHECK_INT(cert.is_authority, 0);
+	/* The swarm's time may be far ahead of the other hosts' clocks. */
+	CHECK_INT(cert.not_before_s, API_FAKE_CLOCK_S - 3600);
+	CHECK_INT(cert.not_after_s - cert.not_before_s, INT64_C(90) * 86400 + 3600);
+	buf_init(&root, X509_DER_MAX);
+	text = slice_of(c->root_cert);
+	CHECK_INT(pem_next(&text, "CERTIFICATE", &root), 0);
+	CHECK(x509_is_signed_by(buf_slice(&der), buf_slice(&root)));
+	/* The key of the authority stays where it is. */
+	CHECK(!strstr(fake.body, "PRIVATE"));
+	CHECK_INT(api_fake_call(&fake, "GET", "/swarm", NULL), 200);
+	CHECK(!strstr(fake.body, "PRIVATE"));
+	CHECK(strstr(fake.body, c->manager_token) && strstr(fake.body, c->worker_token));
+	CHECK_INT(api_fake_call(&fake, "GET", "/info", NULL), 200);
+	CHECK(!strstr(fake.body, c->manager_token) && !strstr(fake.body, "PRIVATE"));
+	buf_done(&der);
+	buf_done(&root);
+	api_fake_done(&fake);
+}
+
+TEST(nobody_else_is)
+{
+	static const char refused[] = "rpc error: code = InvalidArgument desc = A valid join token "
+		"is necessary to join this cluster";
+	const char *manager, *csr, *target = "/swarm/enrol";
+	char other[TOKEN_TEXT_LEN + 1];
+
+	start();
+	manager = state_cluster(&fake.state)->manager_token;
+	csr = request_pem("");
+	CHECK_STR(api_fake_error(&fake, "POST", target, ask(csr, "")), refused);
+	CHECK_INT(fake.status, 400);
+	/* Of another swarm; with a wrong secret. */
+	memcpy(other, manager, sizeof(other));
+	other[12] = other[12] == 'a' ? 'b' : 'a';
+	CHECK_STR(api_fake_error(&fake, "POST", target, ask(csr, other)), refused);
+	memcpy(other, manager, sizeof(other));
+	other[TOKEN_TEXT_LEN - 1] = other[TOKEN_TEXT_LEN - 1] == '0' ? '1' : '0';
+	CHECK_STR(api_fake_error(&fake, "POST", target, ask(csr, other)), refused);
+	/* A worker's does not make a manager. */
+	CHECK(strstr(api_fake_error(&fake, "POST", target,
+		     ask(csr, state_cluster(&fake.state)->worker_token)), "workers"));
+	CHECK_INT(fake.status, 501);
+	/* One that wants to be somebody, or something else than a request. */
+	CHECK(strstr(api_fake_error(&fake, "POST", target, ask(request_pem("node1"), manager)),
+		     "names a node"));
+	CHECK_INT(fake.status, 400);
+	CHECK(strstr(api_fake_error(&fake, "POST", target, ask("", manager)), "no certificate"));
+	CHECK(strstr(api_fake_error(&fake, "POST", target,
+		     ask(state_cluster(&fake.state)->root_cert, manager)), "no certificate"));
+	CHECK_INT(fake.status, 400);
+	api_fake_done(&fake);
+}
+
+TEST(an_old_token_lets_nobody_in)
+{
+	const char *old, *worker;
+	struct buf target;
+
+	start();
+	old = arena_str(&fake.arena, slice_of(state_cluster(&fake.state)->manager_token));
+	worker = arena_str(&fake.arena, slice_of(state_cluster(&fake.state)->worker_token));
+	buf_init(&target, 256);
+	buf_printf(&target, "/swarm/update?version=%llu&rotateManagerToken=true",
+		   (unsigned long long)state_cluster(&fake.state)->meta.version);
+	CHECK_INT(api_fake_call(&fake, "POST", buf_str(&target), "{\"Name\":\"default\"}"), 200);
+	CHECK(strcmp(old, state_cluster(&fake.state)->manager_token) != 0);
+	/* Its digest is the same, the root is. */
+	CHECK(strncmp(old, state_cluster(&fake.state)->manager_token, 60) == 0);
+	CHECK_STR(worker, state_cluster(&fake.state)->worker_token);
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/enrol", ask(request_pem(""), old)), 400);
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/enrol", ask(request_pem(""),
+				state_cluster(&fake.state)->manager_token)), 200);
+	buf_done(&target);
+	api_fake_done(&fake);
+}
+
+TEST(a_swarm_without_an_authority_certifies_nobody)
+{
+	api_fake_init(&fake);
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/enrol", ask(request_pem(""), "")), 400);
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/update?version=1&rotateWorkerToken=1",
+				"{\"Name\":\"default\"}"), 500);
+	api_fake_done(&fake);
+}
