@@ -44,7 +44,7 @@ UNIT := $(sort $(wildcard tests/unit/*.c))
 ifdef ONLY
 CORE := $(foreach l,$(ONLY),$(filter core/$l/%,$(CORE)))
 APPLETS := $(foreach l,$(ONLY),$(filter applets/$l/%,$(APPLETS)))
-UNIT := $(filter tests/unit/unit.c tests/unit/scratch.c,$(UNIT)) \
+UNIT := $(filter tests/unit/unit.c tests/unit/scratch.c tests/unit/devcert.c,$(UNIT)) \
 	$(foreach l,$(ONLY),$(filter tests/unit/$l_% tests/unit/test_$l_%,$(UNIT)))
 endif
 MAIN := applets/main.c
