@@ -14,6 +14,7 @@ enum {
 	HASH_LEN = 32,
 	TIME_TEXT_LEN = 15,		/* YYYYMMDDHHMMSSZ */
 	KEY_ID_LEN = 20,
+	KEY_ID_MAX = 32,		/* of one that is read: SHA-256 whole */
 	ATTRIBUTES_MAX = 16,		/* of a name that is read */
 	EXTENSIONS_MAX = 32,
 };
@@ -29,9 +30,22 @@ static const uint8_t oid_authority_id[] = { 0x55, 0x1d, 0x23 };
 static const uint8_t oid_server[] = { 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01 };
 static const uint8_t oid_client[] = { 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02 };
 
+/* The years that this module writes: 1950 (before it UTC's two digits mean another century) to 2261
+ * (nanoseconds in 64 bits). */
+static const int64_t time_first_s = -631152000, time_last_s = 9214646399;
+
 static const uint8_t oid_common_name[] = { 0x55, 0x04, 0x03 };
 static const uint8_t oid_organisation[] = { 0x55, 0x04, 0x0a };
 static const uint8_t oid_unit[] = { 0x55, 0x04, 0x0b };
+
+/* What a certificate says of itself in its own bytes: who checks a chain compares these (RFC 5280,
+ * 6.1.3 and 4.2.1.1), so what it signs must have the same. Borrowed from the certificate. */
+struct own_words {
+	struct slice subject;		/* with its head */
+	struct slice key_id;		/* empty: it says none */
+};
+
+static int read_cert(struct slice der, struct x509_cert *cert, struct own_words *own);
 
 /* ---- keys -------------------------------------------------------------------------- */
 
@@ -181,7 +195,8 @@ static void put_time(struct der *d, int64_t unix_s)
 	char text[TIME_TEXT_MAX], out[TIME_TEXT_LEN];
 	int n = 0;
 
-	time_format(unix_s * SECOND_NS, text);	/* YYYY-MM-DDTHH:MM:SS... */
+	/* YYYY-MM-DDTHH:MM:SS...; the nanosecond is for second 0, which is no time there. */
+	time_format(unix_s * SECOND_NS + 1, text);
 	for (int i = 0; i < 19; i++) {
 		if (text[i] >= '0' && text[i] <= '9')
 			out[n++] = text[i];
@@ -206,16 +221,21 @@ static void put_extension(struct der *d, const uint8_t *oid, size_t oid_len, int
 	der_wrap(d, DER_SEQUENCE, inside);
 }
 
+/* Who signs. */
+struct issuer {
+	struct slice name;		/* DER; empty: the subject itself */
+	uint8_t key_id[KEY_ID_MAX];
+	size_t key_id_len;
+};
+
 /* What tells keys apart (RFC 5280, 4.2.1.2): of the certificate's own, and of its authority's. */
-static void put_key_ids(struct der *d, const struct x509_issue *what,
-			const uint8_t issuer[X509_POINT_LEN])
+static void put_key_ids(struct der *d, const struct x509_issue *what, const struct issuer *issuer)
 {
 	uint8_t memory[64], id[HASH_LEN];
 	struct der value;
 
-	hash((struct slice){ (const char *)issuer, X509_POINT_LEN }, id);
 	der_init(&value, memory, sizeof(memory));
-	der_put(&value, DER_KEY_ID, id, KEY_ID_LEN);
+	der_put(&value, DER_KEY_ID, issuer->key_id, issuer->key_id_len);
 	der_wrap(&value, DER_SEQUENCE, 0);
 	put_extension(d, oid_authority_id, sizeof(oid_authority_id), 0, der_out(&value));
 	hash((struct slice){ (const char *)what->point, X509_POINT_LEN }, id);
@@ -225,7 +245,7 @@ static void put_key_ids(struct der *d, const struct x509_issue *what,
 }
 
 static void put_extensions(struct der *d, const struct x509_issue *what,
-			   const uint8_t issuer[X509_POINT_LEN])
+			   const struct issuer *issuer)
 {
 	static const uint8_t authority[] = { 0x30, 0x03, 0x01, 0x01, 0xff }, none[] = { 0x30, 0 };
 	static const uint8_t sign[] = { 0x03, 0x02, 0x01, 0x06 };	/* certificates, lists */
@@ -276,50 +296,62 @@ static int sign(struct slice body, const uint8_t key[X509_KEY_LEN], struct buf *
 	return 0;
 }
 
-/* Who signs: the name, and the public point. */
-static int find_issuer(const struct x509_issue *what, struct x509_name *name,
-		       uint8_t point[X509_POINT_LEN], struct errmsg *msg)
+static int find_issuer(const struct x509_issue *what, struct issuer *issuer, struct errmsg *msg)
 {
+	uint8_t point[X509_POINT_LEN], id[HASH_LEN];
+	struct own_words own = { { NULL, 0 }, { NULL, 0 } };
 	struct x509_cert cert;
 
 	if (x509_point(what->issuer_key, point) < 0)
 		return errmsg_set(msg, ERR_INVALID, "the authority's key is none of P-256");
-	if (what->issuer.len == 0) {
-		*name = what->subject;
+	if (what->issuer.len == 0)
 		memcpy(cert.point, what->point, X509_POINT_LEN);
-	} else if (x509_read(what->issuer, &cert, msg) < 0) {
-		return errmsg_prefix(msg, ERR_INVALID, "the authority's certificate");
-	} else {
-		*name = cert.subject;
-	}
+	else if (read_cert(what->issuer, &cert, &own) < 0)
+		return errmsg_set(msg, ERR_INVALID, "the authority's certificate cannot be read");
 	if (memcmp(point, cert.point, X509_POINT_LEN) != 0)
 		return errmsg_set(msg, ERR_INVALID, "the authority's key is not its "
 				  "certificate's");
+	hash((struct slice){ (const char *)point, X509_POINT_LEN }, id);
+	issuer->name = own.subject;
+	issuer->key_id_len = own.key_id.len ? own.key_id.len : KEY_ID_LEN;
+	memcpy(issuer->key_id, own.key_id.len ? (const uint8_t *)own.key_id.data : id,
+	       issuer->key_id_len);
 	return 0;
+}
+
+static int is_time(int64_t unix_s)
+{
+	return unix_s >= time_first_s && unix_s <= time_last_s;
 }
 
 int x509_issue(const struct x509_issue *what, struct buf *out, struct errmsg *msg)
 {
 	static const uint8_t version = 2;	/* v3 */
-	uint8_t memory[X509_DER_MAX], serial[X509_SERIAL_LEN], point[X509_POINT_LEN];
-	struct x509_name issuer;
+	uint8_t memory[X509_DER_MAX], serial[X509_SERIAL_LEN];
+	struct issuer issuer;
 	struct der d;
 	size_t inside;
-	int err = find_issuer(what, &issuer, point, msg);
+	int err = find_issuer(what, &issuer, msg);
 
 	if (err < 0)
 		return err;
+	if (!is_time(what->not_before_s) || !is_time(what->not_after_s))
+		return errmsg_set(msg, ERR_INVALID, "a certificate's times are of the years 1950 "
+				  "to 2261");
 	memcpy(serial, what->serial, sizeof(serial));
 	serial[0] &= 0x7f;
 	der_init(&d, memory, sizeof(memory));
-	put_extensions(&d, what, point);
+	put_extensions(&d, what, &issuer);
 	put_public_key(&d, what->point);
 	put_name(&d, &what->subject);
 	inside = der_out(&d).len;
 	put_time(&d, what->not_after_s);
 	put_time(&d, what->not_before_s);
 	der_wrap(&d, DER_SEQUENCE, inside);
-	put_name(&d, &issuer);
+	if (issuer.name.len)
+		der_bytes(&d, issuer.name.data, issuer.name.len);
+	else
+		put_name(&d, &what->subject);
 	put_algorithm(&d);
 	der_integer(&d, serial, sizeof(serial));
 	inside = der_out(&d).len;
@@ -470,7 +502,13 @@ static int read_time(struct slice *in, int64_t *unix_s)
 	return 0;
 }
 
-static int read_extensions(struct slice in, struct x509_cert *cert)
+static int read_key_id(struct slice value, struct slice *id)
+{
+	return der_next(&value, DER_OCTET_STRING, id) == 0 && value.len == 0 && id->len > 0 &&
+	       id->len <= KEY_ID_MAX ? 0 : ERR_INVALID;
+}
+
+static int read_extensions(struct slice in, struct x509_cert *cert, struct own_words *own)
 {
 	static const uint8_t authority[] = { 0x30, 0x03, 0x01, 0x01, 0xff };
 	struct slice outer, list, one, oid, value, flag;
@@ -489,30 +527,43 @@ static int read_extensions(struct slice in, struct x509_cert *cert)
 		if (is_oid(oid, oid_constraints, sizeof(oid_constraints)))
 			cert->is_authority = value.len >= sizeof(authority) &&
 				memcmp(value.data + 2, authority + 2, 3) == 0;
+		if (is_oid(oid, oid_key_id, sizeof(oid_key_id)) &&
+		    read_key_id(value, &own->key_id) < 0)
+			return ERR_INVALID;
 	}
 	return 0;
 }
 
-static int read_body(struct slice body, struct x509_cert *cert)
+static int read_body(struct slice body, struct x509_cert *cert, struct own_words *own)
 {
-	struct slice all, version, serial, validity;
+	struct slice all, version, serial, validity, name;
 
 	if (der_next(&body, DER_SEQUENCE, &all) < 0 || der_next(&all, DER_CONTEXT, &version) < 0 ||
 	    der_next(&all, DER_INTEGER, &serial) < 0 || read_algorithm(&all) < 0 ||
 	    read_name(&all, &cert->issuer) < 0 || der_next(&all, DER_SEQUENCE, &validity) < 0 ||
 	    read_time(&validity, &cert->not_before_s) < 0 ||
 	    read_time(&validity, &cert->not_after_s) < 0 || validity.len ||
-	    read_name(&all, &cert->subject) < 0 || read_public_key(&all, cert->point) < 0)
+	    der_next_whole(&all, DER_SEQUENCE, &own->subject) < 0)
 		return ERR_INVALID;
-	return read_extensions(all, cert);
+	name = own->subject;
+	if (read_name(&name, &cert->subject) < 0 || read_public_key(&all, cert->point) < 0)
+		return ERR_INVALID;
+	return read_extensions(all, cert, own);
 }
 
-int x509_read(struct slice der, struct x509_cert *cert, struct errmsg *msg)
+static int read_cert(struct slice der, struct x509_cert *cert, struct own_words *own)
 {
 	struct slice body, signature;
 
 	memset(cert, 0, sizeof(*cert));
-	if (read_signed(der, &body, &signature) < 0 || read_body(body, cert) < 0)
+	return read_signed(der, &body, &signature) < 0 ? ERR_INVALID : read_body(body, cert, own);
+}
+
+int x509_read(struct slice der, struct x509_cert *cert, struct errmsg *msg)
+{
+	struct own_words own = { { NULL, 0 }, { NULL, 0 } };
+
+	if (read_cert(der, cert, &own) < 0)
 		return errmsg_set(msg, ERR_INVALID, "it is no certificate of a swarm (version 3, "
 				  "P-256, SHA-256), or damaged");
 	return 0;

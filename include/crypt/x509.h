@@ -56,8 +56,9 @@ struct x509_issue {
 	int is_authority;			/* may sign others; else for TLS, both ends of it */
 };
 
-/* Appends the certificate in DER. ERR_INVALID with msg: the issuer's certificate or key cannot be
- * read, or does not belong to the other. */
+/* Appends the certificate in DER; the issuer's name and key id are in it as the issuer's own
+ * certificate has them. ERR_INVALID with msg: the issuer's certificate or key cannot be read, or
+ * does not belong to the other, or a time is not of the years 1950 to 2261. */
 int x509_issue(const struct x509_issue *what, struct buf *out, struct errmsg *msg);
 /* ERR_INVALID with msg: no certificate of this kind, over X509_DER_MAX, or damaged. The signature
  * is not looked at. */

@@ -9,6 +9,7 @@
 #include "crypt/token.h"
 #include "crypt/x509.h"
 #include "devcert.h"
+#include "foreign_root.h"
 #include "other_cert.h"
 #include "unit.h"
 
@@ -610,4 +611,26 @@ TEST(a_signed_successor_is_believed_by_both_sides)
 		pair_free(p);
 	}
 	swarm_free(&s);
+}
+
+TEST(a_node_of_a_root_that_was_made_elsewhere_is_believed)
+{
+	static const struct x509_name name = { "node1", "swarm-manager", "swarm1" };
+	const struct slice root = { (const char *)foreign_root, sizeof(foreign_root) };
+	struct pair *p = pair_new();
+	struct tls_identity who = { .chain_count = 1 };
+	struct tls_config c, d;
+	struct tls_anchor anchor;
+	struct buf node;
+
+	make_key(3, who.key);
+	certify(&node, root, foreign_root_key, who.key, &name);
+	who.chain[0] = buf_slice(&node);
+	CHECK_INT(tls_anchor_init(&anchor, root, NULL), 0);
+	c = d = config_of(&who, &anchor, NOW_S, 0);
+	start_as(p, &c, &d);
+	CHECK(tls_is_open(&p->client.tls) && tls_is_open(&p->server.tls));
+	CHECK_STR(tls_peer_unit(&p->server.tls), "swarm-manager");
+	pair_free(p);
+	buf_done(&node);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "crypt/token.h"
 #include "crypt/x509.h"
+#include "foreign_root.h"
 #include "unit.h"
 
 enum { NOW_S = 1700000000, LATER_S = 2600000000 };	/* 2023, 2052 */
@@ -132,6 +133,60 @@ TEST(nobody_signs_with_a_key_that_is_not_the_certificates)
 	CHECK_INT(x509_issue(&what, &out, &msg), ERR_INVALID);
 	CHECK_INT(out.len, 0);
 	buf_done(&root_out);
+	buf_done(&out);
+}
+
+/* Who checks a chain compares the names' bytes and the ids of keys (RFC 5280, 6.1, 4.2.1.1): what
+ * stands in the authority's certificate, in its own form. */
+TEST(a_certificate_names_its_authority_in_the_authoritys_words)
+{
+	/* Its subject, and its key's id. */
+	static const char name[] = "\x30\x29\x31\x14\x30\x12\x06\x03\x55\x04\x0a\x13\x0b"
+				   "Example Org\x31\x11\x30\x0f\x06\x03\x55\x04\x03\x13\x08"
+				   "Own Root";
+	const struct slice root = { (const char *)foreign_root, sizeof(foreign_root) };
+	const char *id = memmem(root.data, root.len, "\x06\x03\x55\x1d\x0e\x04\x16\x04\x14", 9);
+	struct buf out;
+
+	CHECK(memmem(root.data, root.len, name, sizeof(name) - 1));
+	CHECK(id);
+	make_leaf(&out, root, foreign_root_key);
+	CHECK(x509_is_signed_by(buf_slice(&out), root));
+	CHECK(memmem(out.data, out.len, name, sizeof(name) - 1));
+	CHECK(memmem(out.data, out.len, id + 9, 20));
+	buf_done(&out);
+}
+
+TEST(what_cannot_be_written_is_no_time)
+{
+	static const int64_t wrong[] = { INT64_MIN, -631152001, INT64_C(9214646400), INT64_MAX };
+	static const int64_t right[] = { -631152000, -3600, 0, NOW_S, INT64_C(9214646399) };
+	struct x509_cert cert;
+	struct x509_issue what = { .subject = node_name };
+	struct errmsg msg = { { 0 } };
+	struct buf out;
+
+	make_key(1, what.issuer_key);
+	CHECK_INT(x509_point(what.issuer_key, what.point), 0);
+	buf_init(&out, X509_DER_MAX);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		what.not_before_s = NOW_S;
+		what.not_after_s = wrong[i];
+		CHECK_INT(x509_issue(&what, &out, &msg), ERR_INVALID);
+		what.not_before_s = wrong[i];
+		what.not_after_s = LATER_S;
+		CHECK_INT(x509_issue(&what, &out, &msg), ERR_INVALID);
+	}
+	CHECK(strstr(msg.text, "1950 to 2261"));
+	CHECK_INT(out.len, 0);
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+		buf_reset(&out);
+		what.not_before_s = right[i];
+		what.not_after_s = LATER_S;
+		CHECK_INT(x509_issue(&what, &out, &msg), 0);
+		CHECK_INT(x509_read(buf_slice(&out), &cert, &msg), 0);
+		CHECK_INT(cert.not_before_s, right[i]);
+	}
 	buf_done(&out);
 }
 
