@@ -127,11 +127,13 @@ void raft_hard_write(struct raft *r, struct raft_update *u)
 
 void raft_entry_write(struct raft *r, struct raft_entry *e, struct raft_update *u)
 {
-	uint8_t *body = record_new(r, (size_t)raft_entry_bytes(e), u);
+	uint8_t header[RAFT_ENTRY_HEADER_MAX];
+	size_t n = raft_entry_put(header, e);
+	uint8_t *body = record_new(r, n + e->data.len, u);
 
-	raft_entry_put(body, e);
+	memcpy(body, header, n);
 	if (e->data.len > 0)
-		memcpy(body + RAFT_ENTRY_HEADER, e->data.data, e->data.len);
+		memcpy(body + n, e->data.data, e->data.len);
 	e->record = r->record_last;
 	raft_log_add(r, e);
 }

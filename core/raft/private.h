@@ -17,15 +17,17 @@ enum { RAFT_HARD_LEN = 17 };
 
 /* ---- record.c */
 void raft_hard_put(uint8_t bytes[RAFT_HARD_LEN], struct raft_hard hard);
-void raft_entry_put(uint8_t bytes[RAFT_ENTRY_HEADER], const struct raft_entry *e);
+/* What stands before the data; how many bytes. */
+size_t raft_entry_put(uint8_t bytes[RAFT_ENTRY_HEADER_MAX], const struct raft_entry *e);
 int raft_config_is_valid(const struct raft_config *c);
 /* A configuration at the front of bytes: its length, or ERR_CORRUPT. */
 int raft_config_take(struct slice bytes, struct raft_config *config);
 
 /* ---- log.c */
+/* What it is counted as, wherever there are limits: its record is at most as long. */
 static inline uint64_t raft_entry_bytes(const struct raft_entry *e)
 {
-	return RAFT_ENTRY_HEADER + e->data.len;
+	return RAFT_ENTRY_HEADER_MAX + e->data.len;
 }
 
 static inline uint64_t raft_last_index(const struct raft *r)

@@ -384,7 +384,7 @@ void raft_disk_failed(struct raft *r, struct raft_update *u)
 int raft_propose(struct raft *r, struct slice data, uint64_t *index, struct raft_update *u)
 {
 	struct raft_standing before = raft_begin(r, u);
-	uint64_t bytes = RAFT_ENTRY_HEADER + (uint64_t)data.len;
+	uint64_t bytes = RAFT_ENTRY_HEADER_MAX + (uint64_t)data.len;
 
 	if (!raft_is_ready(r) || r->transfer_to)
 		return ERR_UNAVAILABLE;

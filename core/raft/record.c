@@ -55,14 +55,16 @@ void raft_hard_put(uint8_t bytes[RAFT_HARD_LEN], struct raft_hard hard)
 	bytes_put(bytes + 9, 8, hard.vote);
 }
 
-void raft_entry_put(uint8_t bytes[RAFT_ENTRY_HEADER], const struct raft_entry *e)
+size_t raft_entry_put(uint8_t bytes[RAFT_ENTRY_HEADER_MAX], const struct raft_entry *e)
 {
-	assert(e->term > 0 && e->index > 0);
+	size_t n = 2;
+
+	assert(is_number(e->term) && is_number(e->index));
 	assert(e->data.len <= RAFT_DATA_MAX);
 	bytes[0] = RAFT_RECORD_ENTRY;
 	bytes[1] = (uint8_t)e->kind;
-	bytes_put(bytes + 2, 8, e->term);
-	bytes_put(bytes + 10, 8, e->index);
+	n += bytes_put_varint(bytes + n, e->term);
+	return n + bytes_put_varint(bytes + n, e->index);
 }
 
 void raft_hard_build(struct buf *out, struct raft_hard hard)
@@ -75,10 +77,9 @@ void raft_hard_build(struct buf *out, struct raft_hard hard)
 
 void raft_entry_build(struct buf *out, const struct raft_entry *e)
 {
-	uint8_t bytes[RAFT_ENTRY_HEADER];
+	uint8_t bytes[RAFT_ENTRY_HEADER_MAX];
 
-	raft_entry_put(bytes, e);
-	buf_add(out, bytes, sizeof(bytes));
+	buf_add(out, bytes, raft_entry_put(bytes, e));
 	buf_add_slice(out, e->data);
 }
 
@@ -112,16 +113,23 @@ void raft_snapshot_build(struct buf *out, const struct raft_snapshot *s)
 static int entry_parse(const char *p, size_t len, struct raft_entry *entry)
 {
 	struct raft_entry e = { 0 };
+	size_t at = 2, n;
 
-	if (len < RAFT_ENTRY_HEADER || len > RAFT_RECORD_MAX)
+	if (len < at)
 		return ERR_CORRUPT;
 	if (p[1] < RAFT_NOOP || p[1] > RAFT_CONFIG)
 		return ERR_CORRUPT;
 	e.kind = (enum raft_kind)p[1];
-	e.term = bytes_get_u64(p + 2);
-	e.index = bytes_get_u64(p + 10);
-	e.data = (struct slice){ p + RAFT_ENTRY_HEADER, len - RAFT_ENTRY_HEADER };
-	if (!is_number(e.term) || !is_number(e.index))
+	n = bytes_get_varint(p + at, len - at, &e.term);
+	if (n == 0 || !is_number(e.term))
+		return ERR_CORRUPT;
+	at += n;
+	n = bytes_get_varint(p + at, len - at, &e.index);
+	if (n == 0 || !is_number(e.index))
+		return ERR_CORRUPT;
+	at += n;
+	e.data = (struct slice){ p + at, len - at };
+	if (e.data.len > RAFT_DATA_MAX)
 		return ERR_CORRUPT;
 	if (e.kind == RAFT_NOOP && e.data.len > 0)
 		return ERR_CORRUPT;

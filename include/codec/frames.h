@@ -18,7 +18,7 @@
 enum {
 	FRAMES_HEAD = 4,
 	FRAMES_KEEP = 64 << 10,		/* memory kept for the next frame that comes in parts */
-	HELLO_VERSION = 1,
+	HELLO_VERSION = 2,
 	HELLO_LEN = 32,
 	ENROL_HEAD = 4,
 	ENROL_ANSWER_HEAD = 2,

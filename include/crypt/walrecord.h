@@ -21,7 +21,7 @@
 #include "crypt/seal.h"
 
 enum {
-	WALSEGMENT_VERSION = 2,
+	WALSEGMENT_VERSION = 3,	/* of this, and of what swarmbox writes into the records */
 	WALSEGMENT_HEADER = 104,
 	WALRECORD_FRAME = 20,
 	WALRECORD_OVERHEAD = WALRECORD_FRAME + SEAL_TAG_LEN,

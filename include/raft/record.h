@@ -4,7 +4,7 @@
  * looking into them; the first byte tells the type.
  *
  *	hard state	1, term u64, vote u64
- *	entry		2, kind u8, term u64, index u64, data (the rest)
+ *	entry		2, kind u8, term, index (varints, base/bytes.h), data (the rest)
  *	snapshot	3, index u64, term u64, hard term u64, hard vote u64, wal_keep u64,
  *			configuration; the state follows it
  *	configuration	count u32, count times (id u64, votes u8, length of about u8, about),
@@ -23,8 +23,8 @@ enum {
 	/* A secret of 500 KB (Docker's limit) is 667 KB in base64; a batch of 1,000 task
 	 * updates of 1 KB fits as well. */
 	RAFT_DATA_MAX = 2 << 20,
-	RAFT_ENTRY_HEADER = 18,
-	RAFT_RECORD_MAX = RAFT_ENTRY_HEADER + RAFT_DATA_MAX,
+	RAFT_ENTRY_HEADER_MAX = 2 + 9 + 9,
+	RAFT_RECORD_MAX = RAFT_ENTRY_HEADER_MAX + RAFT_DATA_MAX,
 };
 
 /* Raft's persistent state beside the log (thesis figure 3.1); vote 0 = none. */

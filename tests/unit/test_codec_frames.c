@@ -87,10 +87,10 @@ TEST(the_hello_has_its_bytes)
 	struct hello back = { 0 };
 
 	hello_build(bytes, &h);
-	CHECK(memcmp(bytes, "SWBX\1\0\0\0\10\7\6\5\4\3\2\1\11\0\0\0\0\0\0\0\12\0\0\0\0\0\0\0",
+	CHECK(memcmp(bytes, "SWBX\2\0\0\0\10\7\6\5\4\3\2\1\11\0\0\0\0\0\0\0\12\0\0\0\0\0\0\0",
 		     HELLO_LEN) == 0);
 	CHECK_INT(hello_parse((struct slice){ (char *)bytes, HELLO_LEN + 1 }, &back), 0);
-	CHECK_INT(back.version, 1);
+	CHECK_INT(back.version, HELLO_VERSION);
 	CHECK_INT(back.id, 0x0102030405060708);
 	CHECK_INT(back.boot, 9);
 	CHECK_INT(back.turn, 10);
@@ -100,7 +100,7 @@ TEST(the_hello_has_its_bytes)
 	bytes[4] = 7;
 	CHECK_INT(hello_parse((struct slice){ (char *)bytes, 8 }, &back), ERR_UNSUPPORTED);
 	CHECK_INT(back.version, 7);
-	bytes[4] = 1;
+	bytes[4] = HELLO_VERSION;
 	memset(bytes + 8, 0, 8);
 	CHECK_INT(hello_parse((struct slice){ (char *)bytes, HELLO_LEN }, &back), ERR_CORRUPT);
 	bytes[0] = 's';

@@ -165,7 +165,7 @@ TEST(a_guest_with_a_good_hello_is_welcome_and_any_other_is_not)
 	hello_of(good, 7);
 	hello_of(version, 7);
 	hello_of(self, OWN_ID);
-	version[4] = 2;
+	version[4] = HELLO_VERSION + 1;
 	CHECK_INT(peers_listen(&h->peers, slice_of(h->address), NULL), 0);
 	for (int i = 0; i < 7; i++) {
 		struct guest *g = guest_new(h, i, hellos[i].data, hellos[i].len);

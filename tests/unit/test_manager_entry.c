@@ -12,11 +12,11 @@ static const struct {
 	struct entry entry;
 	const char *hex;
 } golden[] = {
-	{ { .type = ENTRY_TXN }, "01" NO_ID "0000" "00000000" },
+	{ { .type = ENTRY_TXN }, "01" NO_ID "00" "00" },
 	{ { .type = ENTRY_TXN, .outcome = { 201, SLICE("{}") }, .payload = SLICE("[1]"),
 	    .id = COUNTING }, "01"
-	  "000102030405060708090a0b0c0d0e0f" "c900" "02000000" "7b7d" "5b315d" },
-	{ { .type = ENTRY_KV, .payload = SLICE("k") }, "02" NO_ID "0000" "00000000" "6b" },
+	  "000102030405060708090a0b0c0d0e0f" "c901" "02" "7b7d" "5b315d" },
+	{ { .type = ENTRY_KV, .payload = SLICE("k") }, "02" NO_ID "00" "00" "6b" },
 };
 
 static const char *hex(struct arena *a, struct slice bytes)
@@ -69,10 +69,12 @@ TEST(a_broken_entry_is_refused)
 	CHECK_INT(entry_parse((struct slice){ bad, good.len }, &e), ERR_INVALID);
 	bad[0] = ENTRY_KV;
 	CHECK_INT(entry_parse((struct slice){ bad, good.len }, &e), 0);
-	bad[18] = 4;		/* status 1224 */
+	bad[18] = 8;		/* status 1096 */
 	CHECK_INT(entry_parse((struct slice){ bad, good.len }, &e), ERR_INVALID);
-	bad[18] = 0;
-	bad[22] = 1;		/* a body of 16 MiB */
+	bad[18] = 0;		/* 72, in more bytes than it needs */
+	CHECK_INT(entry_parse((struct slice){ bad, good.len }, &e), ERR_INVALID);
+	bad[18] = 1;
+	bad[19] = 5;		/* a body longer than what is there */
 	CHECK_INT(entry_parse((struct slice){ bad, good.len }, &e), ERR_INVALID);
 	arena_done(&a);
 }

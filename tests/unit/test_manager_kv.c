@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "applets/manager/state/state.h"
+#include "base/bytes.h"
 #include "base/rng.h"
 #include "unit.h"
 
@@ -11,10 +12,10 @@ static const struct {
 } golden[] = {
 	{ { .verb = KV_PUT, .flags = 0x1122334455667788, .key = SLICE("ab"),
 	    .value = SLICE("xyz") },
-	  "01" "8877665544332211" "0000000000000000" "0200" "6162" "78797a" },
+	  "01" "88ef99abc5e88c9111" "00" "02" "6162" "78797a" },
 	{ { .verb = KV_PUT_CAS, .index = 9, .key = SLICE("k") },
-	  "02" "0000000000000000" "0900000000000000" "0100" "6b" },
-	{ { .verb = KV_DELETE_TREE }, "05" "0000000000000000" "0000000000000000" "0000" },
+	  "02" "00" "09" "01" "6b" },
+	{ { .verb = KV_DELETE_TREE }, "05" "00" "00" "00" },
 };
 
 static const char *hex(struct arena *a, struct slice bytes)
@@ -73,17 +74,15 @@ TEST(a_broken_command_is_refused)
 
 TEST(keys_and_values_have_longest_lengths)
 {
-	static char text[KV_COMMAND_HEAD + KV_KEY_MAX + KV_VALUE_MAX + 2];
+	static char text[5 + KV_KEY_MAX + KV_VALUE_MAX + 2] = { KV_PUT };
 	struct kv_command c;
 
-	text[0] = KV_PUT;
-	text[17] = (char)(KV_KEY_MAX & 255);
-	text[18] = (char)(KV_KEY_MAX >> 8);
+	bytes_put_varint(text + 3, KV_KEY_MAX);
 	CHECK_INT(kv_command_parse((struct slice){ text, sizeof(text) - 2 }, &c), 0);
 	CHECK_INT(c.key.len, KV_KEY_MAX);
 	CHECK_INT(c.value.len, KV_VALUE_MAX);
 	CHECK_INT(kv_command_parse((struct slice){ text, sizeof(text) - 1 }, &c), ERR_INVALID);
-	text[17]++;
+	text[3]++;
 	CHECK_INT(kv_command_parse((struct slice){ text, sizeof(text) - 1 }, &c), ERR_INVALID);
 }
 

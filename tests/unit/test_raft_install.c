@@ -161,7 +161,7 @@ TEST(entries_that_followers_lack_are_kept_within_a_limit)
 	uint64_t index;
 
 	solo_init(&s, "1 2 3", "1 1 1 1 1 1 1 1", 1, 0);
-	s.raft.keep_bytes_max = 5 * (RAFT_ENTRY_HEADER + 1);
+	s.raft.keep_bytes_max = 5 * (RAFT_ENTRY_HEADER_MAX + 1);
 	solo_lead(&s);
 	(void)solo_receive(&s, 3, HAS(2, 7, 1));
 	raft_snapshot_meta(&s.raft, &meta);

@@ -23,8 +23,8 @@ TEST(records_have_these_bytes)
 	CHECK(memcmp(b.data, "\1\6\5\0\0\0\0\0\0\7\0\0\0\0\0\0\0", 17) == 0);
 	buf_reset(&b);
 	raft_entry_build(&b, &entry);
-	CHECK_INT(b.len, 20);
-	CHECK(memcmp(b.data, "\2\2\3\0\0\0\0\0\0\0\2\1\0\0\0\0\0\0hi", 20) == 0);
+	CHECK_INT(b.len, 7);
+	CHECK(memcmp(b.data, "\2\2\3\202\2hi", 7) == 0);
 	buf_reset(&b);
 	raft_snapshot_build(&b, &snapshot);
 	CHECK_INT(b.len, 67);
@@ -47,6 +47,12 @@ TEST(what_was_built_is_read_back)
 	CHECK_INT(r.type, RAFT_RECORD_ENTRY);
 	CHECK(r.entry.index == entry.index && r.entry.term == entry.term);
 	CHECK(r.entry.kind == entry.kind && slice_equal(r.entry.data, entry.data));
+	buf_reset(&b);
+	raft_entry_build(&b, &(struct raft_entry){ .index = INT64_MAX, .term = INT64_MAX,
+						   .kind = RAFT_NOOP });
+	CHECK_INT(b.len, RAFT_ENTRY_HEADER_MAX);
+	CHECK_INT(raft_record_parse(buf_slice(&b), &r), 0);
+	CHECK(r.entry.index == INT64_MAX && r.entry.term == INT64_MAX);
 	buf_reset(&b);
 	raft_hard_build(&b, (struct raft_hard){ INT64_MAX, 0 });
 	CHECK_INT(raft_record_parse(buf_slice(&b), &r), 0);
@@ -74,7 +80,7 @@ TEST(prefixes_are_refused)
 	for (size_t n = 0; n <= b.len; n++) {
 		struct slice part = { unit_guard(b.data, n), n };
 
-		CHECK_INT(raft_record_parse(part, &r), n < RAFT_ENTRY_HEADER ? ERR_CORRUPT : 0);
+		CHECK_INT(raft_record_parse(part, &r), n < b.len - 2 ? ERR_CORRUPT : 0);
 	}
 	buf_reset(&b);
 	raft_hard_build(&b, (struct raft_hard){ 1, 1 });
@@ -126,6 +132,13 @@ static void refuse_changed(size_t at, char value)
 	buf_done(&b);
 }
 
+static void entry_refused(struct slice bytes)
+{
+	struct raft_record r;
+
+	CHECK_INT(raft_record_parse(bytes, &r), ERR_CORRUPT);
+}
+
 static void config_refused(struct slice bytes)
 {
 	struct raft_config c;
@@ -144,8 +157,11 @@ TEST(impossible_values_are_refused)
 	refuse_changed(1, (char)0x82);
 	refuse_changed(1, RAFT_NOOP);	/* a no-op with data */
 	refuse_changed(2, 0);		/* term 0 */
-	refuse_changed(9, (char)0x80);	/* more terms than there can be */
-	refuse_changed(17, (char)0x80);
+	refuse_changed(4, 0);		/* an index in more bytes than it needs */
+	entry_refused(SLICE("\2\1\1\0"));	/* index 0 */
+	/* More terms, or indexes, than there can be. */
+	entry_refused(SLICE("\2\1\200\200\200\200\200\200\200\200\200\1\1"));
+	entry_refused(SLICE("\2\1\1\200\200\200\200\200\200\200\200\200\1"));
 	CHECK_INT(raft_config_parse(SLICE("\0\0\0\0"), &c), ERR_CORRUPT);
 	config_refused(SLICE("\1\0\0\0\0\0\0\0\0\0\0\0\1\0"));	/* id 0 */
 	config_refused(SLICE("\1\0\0\0\7\0\0\0\0\0\0\0\0\0"));	/* nobody votes */

@@ -1,8 +1,9 @@
 /* entry.h - the envelope of a command in the log: what it is, who asked, what to answer. Pure.
  *
- * Every RAFT_COMMAND entry has it. Little endian, no padding:
+ * Every RAFT_COMMAND entry has it:
  *
- *	type u8, request id 16 bytes, status u16, length of body u32, body, payload (the rest)
+ *	type u8, request id 16 bytes, status, length of body (varints, base/bytes.h), body,
+ *	payload (the rest)
  *
  * The answer stands in the entry because whoever applies it may have to give it: a client that
  * repeats its request at another manager, after the first one died, gets the same answer.
@@ -21,8 +22,8 @@ enum entry_type {
 enum {
 	REQUEST_ID_LEN = 16,	/* 128 random bits: no two requests get the same by chance */
 	ENTRY_BODY_MAX = 4096,	/* an id and some warnings */
-	ENTRY_HEAD_LEN = 1 + REQUEST_ID_LEN + 2 + 4,
-	ENTRY_OVERHEAD_MAX = ENTRY_HEAD_LEN + ENTRY_BODY_MAX,
+	ENTRY_HEAD_MAX = 1 + REQUEST_ID_LEN + 2 + 2,
+	ENTRY_OVERHEAD_MAX = ENTRY_HEAD_MAX + ENTRY_BODY_MAX,
 };
 
 /* Names one request of a client, however often it is sent. All zero: it has no name. */

@@ -20,43 +20,53 @@ void kv_done(struct kv *kv)
 
 /* ---- commands as bytes ---- */
 
+enum { HEAD_MAX = 1 + 3 * BYTES_VARINT_MAX };
+
 struct slice kv_command_build(struct arena *a, const struct kv_command *c)
 {
-	size_t n = KV_COMMAND_HEAD + c->key.len + c->value.len;
-	char *p = arena_new(a, n);
+	char *p = arena_new(a, HEAD_MAX + c->key.len + c->value.len);
+	size_t n = 1;
 
 	assert(c->key.len <= KV_KEY_MAX && c->value.len <= KV_VALUE_MAX);
 	p[0] = (char)c->verb;
-	bytes_put(p + 1, 8, c->flags);
-	bytes_put(p + 9, 8, c->index);
-	bytes_put(p + 17, 2, c->key.len);
+	n += bytes_put_varint(p + n, c->flags);
+	n += bytes_put_varint(p + n, c->index);
+	n += bytes_put_varint(p + n, c->key.len);
 	if (c->key.len)
-		memcpy(p + KV_COMMAND_HEAD, c->key.data, c->key.len);
+		memcpy(p + n, c->key.data, c->key.len);
 	if (c->value.len)
-		memcpy(p + KV_COMMAND_HEAD + c->key.len, c->value.data, c->value.len);
-	return (struct slice){ p, n };
+		memcpy(p + n + c->key.len, c->value.data, c->value.len);
+	return (struct slice){ p, n + c->key.len + c->value.len };
 }
 
 int kv_command_parse(struct slice bytes, struct kv_command *c)
 {
-	size_t key_len, value_len;
+	uint64_t head[3];	/* flags, index, length of key */
+	size_t at = 1, key_len, value_len;
 	int verb;
 
-	if (bytes.len < KV_COMMAND_HEAD)
+	if (bytes.len == 0)
 		return ERR_INVALID;
 	verb = bytes.data[0];
-	key_len = bytes_get(bytes.data + 17, 2);
+	for (int i = 0; i < 3; i++) {
+		size_t n = bytes_get_varint(bytes.data + at, bytes.len - at, &head[i]);
+
+		if (n == 0)
+			return ERR_INVALID;
+		at += n;
+	}
 	if (verb < KV_PUT || verb > KV_DELETE_TREE)
 		return ERR_INVALID;
-	if (key_len > KV_KEY_MAX || key_len > bytes.len - KV_COMMAND_HEAD)
+	if (head[2] > KV_KEY_MAX || head[2] > bytes.len - at)
 		return ERR_INVALID;
-	value_len = bytes.len - KV_COMMAND_HEAD - key_len;
+	key_len = (size_t)head[2];
+	value_len = bytes.len - at - key_len;
 	if (value_len > KV_VALUE_MAX || (key_len == 0 && verb != KV_DELETE_TREE))
 		return ERR_INVALID;
 	c->verb = (enum kv_verb)verb;
-	c->flags = bytes_get_u64(bytes.data + 1);
-	c->index = bytes_get_u64(bytes.data + 9);
-	c->key = (struct slice){ bytes.data + KV_COMMAND_HEAD, key_len };
+	c->flags = head[0];
+	c->index = head[1];
+	c->key = (struct slice){ bytes.data + at, key_len };
 	c->value = (struct slice){ c->key.data + key_len, value_len };
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* kv.h - the key-value store in the replicated state, in the shape of Consul's. Pure.
  *
- * A command is the payload of an ENTRY_KV. Little endian, no padding:
+ * A command is the payload of an ENTRY_KV:
  *
- *	verb u8, flags u64, index u64, length of key u16, key, value (the rest)
+ *	verb u8, flags, index, length of key (varints, base/bytes.h), key, value (the rest)
  *
  * Indexes are those of the log. What a reader waits on never goes back and moves with every
  * change, removals too: for those the store keeps a grave of each removed key, with the index
@@ -21,7 +21,6 @@ enum {
 	KV_PAIR_COST = 64,		/* a pair's memory beside its bytes */
 	KV_BYTES_MAX = 256 << 20,	/* of keys, values and costs: managers have 512 MB */
 	KV_GRAVES_MAX = 10000,		/* 6 MB of the longest keys */
-	KV_COMMAND_HEAD = 1 + 8 + 8 + 2,
 };
 
 enum kv_verb {
