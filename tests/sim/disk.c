@@ -641,20 +641,22 @@ const char *disk_rot(struct disk *d, uint64_t *offset)
 	return e->name;
 }
 
-/* A sector before the last bytes of the file's content; UINT64_MAX: there is none. */
-static uint64_t any_sector(struct disk *d, const struct disk_inode *inode)
+/* A sector before the last bytes of the file's content, or the first; UINT64_MAX: there is none. */
+static uint64_t any_sector(struct disk *d, const struct disk_inode *inode, int first)
 {
 	uint64_t end = content_end(inode), count = end < LAST_BYTES ? 0 :
 		(end - LAST_BYTES) / DISK_SECTOR;
 
-	return count == 0 ? UINT64_MAX : rng_below(&d->rng, count) * DISK_SECTOR;
+	return count == 0 ? UINT64_MAX : first ? 0 : rng_below(&d->rng, count) * DISK_SECTOR;
 }
 
 const char *disk_misdirect(struct disk *d, uint64_t *offset)
 {
 	struct disk_entry *from = any_file(d), *to = from ? any_file(d) : NULL;
-	uint64_t at = from ? any_sector(d, from->inode) : UINT64_MAX;
-	uint64_t target = to ? any_sector(d, to->inode) : UINT64_MAX;
+	/* Often that of another file's header, which is as good as its own. */
+	int first = rng_chance(&d->rng, 1, 2);
+	uint64_t at = from ? any_sector(d, from->inode, first) : UINT64_MAX;
+	uint64_t target = to ? any_sector(d, to->inode, first) : UINT64_MAX;
 	uint8_t bytes[DISK_SECTOR];
 
 	if (at == UINT64_MAX || target == UINT64_MAX ||
