@@ -12,9 +12,9 @@ logged() { x 1 grep -q "$1" /run/swarmbox/swarmbox.log; }
 # keys_readable I: is a key to be read in host I's data folder?
 keys_readable() { x "$1" grep -rqa 'PRIVATE KEY' /var/lib/swarmbox; }
 modes() { x "$1" sh -c 'cd /var/lib/swarmbox && stat -c %a identity key | xargs'; }
-# say_plain TEXT: what host 1's cluster port answers to it.
+# say_plain TEXT: what host 1's cluster port answers to it, sent at once: bash's printf sends lines.
 say_plain() {
-	x 2 timeout 3 bash -c "exec 3<>/dev/tcp/$("$LAB" ip 1)/2377; printf '$1' >&3; cat <&3"
+	x 2 timeout 3 bash -c "exec 3<>/dev/tcp/$("$LAB" ip 1)/2377; cat <<<\$'$1' >&3; cat <&3"
 }
 
 lab_begin 4
