@@ -4,9 +4,7 @@
 #include <string.h>
 #include "base/bytes.h"
 #include "base/mem.h"
-#include "crypt/x509.h"
-
-enum { DAY_S = 86400 };
+#include "base/timefmt.h"
 
 const char ca_manager_unit[] = "swarm-manager";
 
@@ -99,11 +97,28 @@ static int issue(const struct cluster *c, struct x509_issue *cert, struct buf *p
 	return err < 0 ? errmsg_set(msg, ERR_CORRUPT, "the swarm's authority cannot be used") : 0;
 }
 
+int64_t ca_renew_at(const struct x509_cert *cert)
+{
+	int64_t life = cert->not_after_s - cert->not_before_s - CA_BEFORE_S;
+	/* The point's first byte says how it is written: the next are as good as random. */
+	int64_t permille = 500 + (int64_t)bytes_get(cert->point + 1, 2) % 301;
+
+	return cert->not_before_s + CA_BEFORE_S + life / 1000 * permille +
+	       life % 1000 * permille / 1000;
+}
+
+static int64_t life_s(const struct cluster *c)
+{
+	int64_t ns = c->spec.ca.node_cert_expiry;
+
+	return ns > 0 ? ns / SECOND_NS : CA_NODE_S;
+}
+
 int ca_certify(const struct cluster *c, const struct ca_request *what, struct rng *rng,
 	       struct buf *pem, struct errmsg *msg)
 {
 	struct x509_issue cert = { .not_before_s = what->now_s - CA_BEFORE_S,
-				   .not_after_s = what->now_s + CA_NODE_DAYS * DAY_S };
+				   .not_after_s = what->now_s + life_s(c) };
 	int err;
 
 	if (!c->root_cert || !c->root_key)

@@ -9,11 +9,13 @@
 #include "applets/manager/manager.h"
 #include "base/rng.h"
 #include "crypt/token.h"
+#include "crypt/x509.h"
 #include "model/node.h"
 
 enum {
-	CA_NODE_DAYS = 90,
-	CA_BEFORE_S = 3600,	/* clocks of nodes may differ by so much */
+	CA_NODE_S = 90 * 24 * 3600,	/* docker's default */
+	CA_NODE_MIN_S = 60,		/* docker's is an hour */
+	CA_BEFORE_S = 3600,		/* clocks of nodes may differ by so much */
 };
 
 /* "swarm-manager": the unit of managers' certificates. */
@@ -26,6 +28,10 @@ int ca_token(const struct manager_config *config, struct rng *rng, const char *r
 /* Is it the one? In constant time. */
 int ca_token_fits(const char *token, struct slice given);
 
+/* When a node's certificate is to be renewed, in Unix seconds: at half to four fifths of its life,
+ * spread by its key, so that those who joined together do not come together again. */
+int64_t ca_renew_at(const struct x509_cert *cert);
+
 /* What a node asks for. */
 struct ca_request {
 	struct slice csr;		/* PEM; it must name nobody */
@@ -33,8 +39,9 @@ struct ca_request {
 	int64_t now_s;
 };
 
-/* Appends the node's certificate and the root's, as PEM. ERR_INVALID with msg: the request is none,
- * or names somebody. ERR_CORRUPT: the authority cannot be used. */
+/* Appends the node's certificate and the root's, as PEM; its life is what CAConfig says.
+ * ERR_INVALID with msg: the request is none, or names somebody. ERR_CORRUPT: the authority cannot
+ * be used. */
 int ca_certify(const struct cluster *c, const struct ca_request *what, struct rng *rng,
 	       struct buf *pem, struct errmsg *msg);
 #endif

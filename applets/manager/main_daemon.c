@@ -59,9 +59,9 @@ static void announce(struct daemon *d)
 		log_printf(LOG_ERROR, "%s", msg.text);
 	d->founder = 0;
 	/* The log has it now. */
-	if (d->trust.root_key.len) {
-		d->trust.root_key.len = 0;
-		if (trust_save(&d->trust, &d->dir, &msg) < 0)
+	if (d->trust->root_key.len) {
+		d->trust->root_key.len = 0;
+		if (trust_save(d->trust, &d->dir, &msg) < 0)
 			log_printf(LOG_ERROR, "%s", msg.text);
 	}
 	tell_ready(d, "ready\n");
@@ -326,12 +326,12 @@ static int create_node(struct daemon *d, struct errmsg *msg)
 
 	d->founder = c->node.begin == RAFT_FOUND;
 	if (d->founder)
-		err = trust_found(&d->trust, c->node.node_id, c->node.swarm_id,
+		err = trust_found(d->trust, c->node.node_id, c->node.swarm_id,
 				  clock_wall_ns() / SECOND_NS, msg);
 	else
 		err = join_swarm(d, msg);
 	if (err == 0)
-		err = trust_save(&d->trust, &d->dir, msg);
+		err = trust_save(d->trust, &d->dir, msg);
 	return err < 0 ? err : node_save(c->data_dir, &c->node, d->founder, msg);
 }
 
@@ -344,13 +344,13 @@ static int load_node(struct daemon *d, struct errmsg *msg)
 		return err;
 	if (d->founder && c->node.begin == RAFT_JOIN)
 		c->node.begin = RAFT_FOUND;
-	err = trust_load(&d->trust, &d->dir, msg);
+	err = trust_load(d->trust, &d->dir, msg);
 	if (err == ERR_NOT_FOUND)
 		return errmsg_set(msg, ERR_CORRUPT, "%s/identity: missing, so this node has no "
 				  "certificate: put the folder back from a copy, or leave the "
 				  "swarm with 'swarmbox leave --force' and join again",
 				  c->data_dir);
-	if (err == 0 && strcmp(c->node.node_id, d->trust.cert.subject.common_name) != 0)
+	if (err == 0 && strcmp(c->node.node_id, d->trust->cert.subject.common_name) != 0)
 		return errmsg_set(msg, ERR_CORRUPT, "%s/identity: it is another node's",
 				  c->data_dir);
 	return err;
@@ -372,10 +372,10 @@ static int open_node(struct daemon *d, struct errmsg *msg)
 		return errmsg_set(msg, ERR_EXISTS, "This node is already part of a swarm. Use "
 				  "\"swarmbox leave\" to leave this swarm first.");
 	err = c->create ? create_node(d, msg) : load_node(d, msg);
-	if (err == 0 && d->trust.root_key.len) {
-		c->node.swarm_id = d->trust.cert.subject.organisation;
-		c->node.root_cert = arena_str(&d->arena, d->trust.roots);
-		c->node.root_key = arena_str(&d->arena, d->trust.root_key);
+	if (err == 0 && d->trust->root_key.len) {
+		c->node.swarm_id = d->trust->cert.subject.organisation;
+		c->node.root_cert = arena_str(&d->arena, d->trust->roots);
+		c->node.root_key = arena_str(&d->arena, d->trust->root_key);
 	}
 	entropy_fill(c->node.secrets.bytes, sizeof(c->node.secrets.bytes));
 	return err;
@@ -428,6 +428,7 @@ static void begin(struct daemon *d)
 	session_up(d);
 	d->stepping = 0;
 	drain(d);
+	renewal_start(d);
 	lb_process_start(&d->lb);
 }
 
@@ -440,6 +441,7 @@ static void end(struct daemon *d)
 	server_done(&d->server);
 	engine_done(&d->engine);
 	peers_done(&d->peers);
+	renewal_done(d);
 	disk_done(d);
 }
 
@@ -504,6 +506,7 @@ int daemon_run(struct daemon_config *config)
 
 	d.config = config;
 	d.last = &d.first;
+	d.trust = &d.trusts[0];
 	d.turn_timer.call = on_turn_timer;
 	d.lb.status = on_ports_status;
 	d.lb.context = &d;

@@ -66,13 +66,13 @@ static int take(struct daemon *d, const struct enrol *e, struct slice key, struc
 				  node->contacts,
 				  SLICE_ARGS(json_string(json_get(root, "message"))));
 	if (err == 0)
-		err = trust_take(&d->trust, json_string(json_get(root, "Certificate")), key,
+		err = trust_take(d->trust, json_string(json_get(root, "Certificate")), key,
 				 json_string(json_get(root, "Trust")), (struct slice){ NULL, 0 },
 				 msg);
 	if (err < 0)
 		return errmsg_prefix(msg, err, "the manager at %s answers what cannot be used",
 				     node->contacts);
-	node->node_id = d->trust.cert.subject.common_name;
+	node->node_id = d->trust->cert.subject.common_name;
 	for (const struct json *m = json_first(json_get(root, "Managers")); m; m = json_next(m))
 		node->contacts = arena_printf(&d->arena, "%s %.*s", node->contacts,
 					      SLICE_ARGS(json_string(m)));

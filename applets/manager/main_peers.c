@@ -29,29 +29,42 @@ static void on_message(void *context, uint64_t id, struct slice body)
 /* Numbers of requests that come by the cluster port have this bit. */
 #define ENROL_BIT (UINT64_C(1) << 62)
 
-static void on_enrol(void *context, uint64_t id, struct slice body)
+void links_ask(struct daemon *d, uint64_t id, const char *target, struct slice body)
 {
 	struct event ev = { .kind = EVENT_REQUEST, .id = id | ENROL_BIT, .method = SLICE("POST"),
-			    .target = SLICE("/swarm/enrol"), .text = SLICE("application/json"),
+			    .target = slice_of(target), .text = SLICE("application/json"),
 			    .body = body };
 
-	daemon_deliver(context, MANAGER, &ev);
+	daemon_deliver(d, MANAGER, &ev);
+}
+
+static void on_enrol(void *context, uint64_t id, struct slice body)
+{
+	links_ask(context, id, "/swarm/enrol", body);
 }
 
 int links_answer(struct daemon *d, const struct effect *x)
 {
 	if (!(x->id & ENROL_BIT))
 		return 0;
-	peers_enrolled(&d->peers, x->id & ~ENROL_BIT, x->status, x->body);
+	if (x->id == ENROL_BIT)
+		renewal_answer(d, x->status, x->body);
+	else
+		peers_enrolled(&d->peers, x->id & ~ENROL_BIT, x->status, x->body);
 	return 1;
+}
+
+void links_show(struct daemon *d)
+{
+	d->channels.identity = &d->trust->identity;
+	d->channels.anchors = d->trust->anchors;
+	d->channels.anchor_count = d->trust->anchor_count;
 }
 
 int links_start(struct daemon *d, struct errmsg *msg)
 {
-	d->channels = (struct channel_config){
-		.identity = &d->trust.identity, .anchors = d->trust.anchors,
-		.anchor_count = d->trust.anchor_count, .strangers = 1,
-	};
+	d->channels = (struct channel_config){ .strangers = 1 };
+	links_show(d);
 	d->peers_handler = (struct peers_handler){
 		.context = d, .unit = ca_manager_unit, .enrol = on_enrol, .up = on_up,
 		.down = on_down, .message = on_message,

@@ -4,6 +4,7 @@
  *	main_disk.c     the log and the snapshots: recovery, effects, what to do when the disk fails
  *	main_peers.c    connections with other managers
  *	main_join.c     becoming a node of a swarm
+ *	main_renew.c    its next certificate, in time
  */
 #ifndef SB_APPLETS_MANAGER_MAIN_PRIVATE_H
 #define SB_APPLETS_MANAGER_MAIN_PRIVATE_H
@@ -47,6 +48,12 @@ struct reading {
 
 enum { READINGS_MAX = 4 };
 
+/* The next certificate, which is asked for. */
+struct renewal {
+	struct loop_timer timer;
+	struct buf key;			/* PEM; empty: nothing is asked for */
+};
+
 struct daemon {
 	struct daemon_config *config;
 	struct arena arena;
@@ -61,7 +68,9 @@ struct daemon {
 	struct server server;
 	struct engine engine;
 	struct peers peers;
-	struct trust trust;		/* what this node shows and believes */
+	struct trust *trust;		/* what this node shows and believes: one of the two */
+	struct trust trusts[2];		/* handshakes under way still use the last one */
+	struct renewal renewal;
 	struct channel_config channels;
 	struct peers_handler peers_handler;
 	struct manager *manager;
@@ -106,8 +115,22 @@ void disk_done(struct daemon *d);
 
 int links_start(struct daemon *d, struct errmsg *msg);
 void links_effect(struct daemon *d, const struct effect *x);
-/* Replies to a node that wants to join. 1 if the request was one's. */
+/* Replies to a node that wants to join, and takes our own next certificate. 1 if the request was
+ * one of these. */
 int links_answer(struct daemon *d, const struct effect *x);
+/* From now on other managers are shown d->trust. */
+void links_show(struct daemon *d);
+/* A node's request for a certificate, as POST of body to target. id: 0 our own, or links_answer's
+ * way back. */
+void links_ask(struct daemon *d, uint64_t id, const char *target, struct slice body);
+
+/* ---- main_renew.c ---- */
+
+/* Watches over the life of d->trust's certificate from now on. */
+void renewal_start(struct daemon *d);
+/* The answer to what it asked. */
+void renewal_answer(struct daemon *d, int status, struct slice body);
+void renewal_done(struct daemon *d);
 
 /* ---- main_join.c ---- */
 

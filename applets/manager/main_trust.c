@@ -17,8 +17,7 @@ enum {
 	MAGIC_LEN = 8,
 	HEAD_LEN = MAGIC_LEN + SEAL_SALT_LEN,
 	FILE_MAX = TRUST_TEXT_MAX + 1024,
-	DAY_S = 24 * 3600,
-	ROOT_DAYS = 20 * 365,
+	ROOT_S = 20 * 365 * 24 * 3600,
 };
 
 void trust_done(struct trust *t)
@@ -27,6 +26,7 @@ void trust_done(struct trust *t)
 	if (t->root_key.len)
 		mem_wipe((void *)(uintptr_t)t->root_key.data, t->root_key.len);
 	arena_done(&t->arena);
+	*t = (struct trust){ .anchor_count = 0 };
 }
 
 /* ---- from texts ------------------------------------------------------------------- */
@@ -121,12 +121,12 @@ void trust_request(uint8_t key[X509_KEY_LEN], const struct x509_name *subject, s
 	buf_done(&der);
 }
 
-static int issue(struct x509_issue *what, const uint8_t key[X509_KEY_LEN], int64_t now_s, int days,
-		 struct buf *der, struct errmsg *msg)
+static int issue(struct x509_issue *what, const uint8_t key[X509_KEY_LEN], int64_t now_s,
+		 int64_t life_s, struct buf *der, struct errmsg *msg)
 {
 	entropy_fill(what->serial, sizeof(what->serial));
 	what->not_before_s = now_s - CA_BEFORE_S;
-	what->not_after_s = now_s + (int64_t)days * DAY_S;
+	what->not_after_s = now_s + life_s;
 	if (x509_point(key, what->point) < 0)
 		return ERR_INVALID;
 	return x509_issue(what, der, msg);
@@ -141,12 +141,12 @@ static int issue_both(uint8_t keys[BOTH][X509_KEY_LEN], const struct x509_name *
 	int err;
 
 	memcpy(what.issuer_key, keys[ROOT], X509_KEY_LEN);
-	err = issue(&what, keys[ROOT], now_s, ROOT_DAYS, &der[ROOT], msg);
+	err = issue(&what, keys[ROOT], now_s, ROOT_S, &der[ROOT], msg);
 	what.issuer = buf_slice(&der[ROOT]);
 	what.subject = *node;
 	what.is_authority = 0;
 	if (err == 0)
-		err = issue(&what, keys[OWN], now_s, CA_NODE_DAYS, &der[OWN], msg);
+		err = issue(&what, keys[OWN], now_s, CA_NODE_S, &der[OWN], msg);
 	mem_wipe(&what, sizeof(what));
 	return err;
 }

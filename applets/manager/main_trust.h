@@ -24,7 +24,7 @@ struct trust {			/* all read */
 	struct arena arena;
 };
 
-/* Wipes the keys. */
+/* Wipes the keys. One that is all zero, or done, may be done again. */
 void trust_done(struct trust *t);
 /* From texts in PEM: root_key may be empty. ERR_INVALID with msg: they do not parse, or the key is
  * not the certificate's. */

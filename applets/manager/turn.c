@@ -6,6 +6,7 @@
 #include <string.h>
 #include "applets/manager/ca.h"
 #include "base/mem.h"
+#include "base/timefmt.h"
 
 enum { UP_UNKNOWN, UP_YES, UP_NO };
 
@@ -185,14 +186,19 @@ void turn_session(struct turn *t, const char *node_id, int up, uint64_t now_ms)
 static void write_cluster(const struct manager_config *config, struct rng *rng,
 			  struct arena *arena, struct txn *txn)
 {
-	struct cluster c = { .subnet_size = 24 };
+	uint64_t no_old_snapshots = 0;
+	struct cluster c = { .subnet_size = 24, .spec = {	/* docker's defaults */
+		.name = "default",
+		.orchestration.task_history_retention_limit = 5,
+		.raft = { 10000, &no_old_snapshots, 500, 10, 1 },
+		.dispatcher.heartbeat_period = 5 * SECOND_NS,
+		.ca.node_cert_expiry = CA_NODE_S * SECOND_NS,
+	} };
 	struct strings pool = { 0 };
 	char id[ID_LEN + 1], worker[TOKEN_TEXT_LEN + 1], manager[TOKEN_TEXT_LEN + 1];
 
 	id_new(rng, id);
 	c.meta.id = config->swarm_id ? config->swarm_id : id;
-	c.spec.name = "default";
-	c.spec.orchestration.task_history_retention_limit = 5;
 	c.default_addr_pool = strings_with(arena, &pool, config->default_addr_pool);
 	if (config->root_cert && ca_token(config, rng, config->root_cert, worker) == 0 &&
 	    ca_token(config, rng, config->root_cert, manager) == 0) {

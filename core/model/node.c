@@ -89,11 +89,43 @@ static const struct table orchestration_table = {
 	"Orchestration", sizeof(struct orchestration_config), TABLE_NO_EXTRA, orchestration_fields,
 };
 
+static const struct field raft_fields[] = {
+	ROW(raft_settings, snapshot_interval, "SnapshotInterval", FIELD_U64, OMIT),
+	ROW(raft_settings, keep_old_snapshots, "KeepOldSnapshots", FIELD_U64_OPT, OMIT),
+	ROW(raft_settings, log_entries_for_slow_followers, "LogEntriesForSlowFollowers",
+	    FIELD_U64, OMIT),
+	ROW(raft_settings, election_tick, "ElectionTick", FIELD_I64, 0),
+	ROW(raft_settings, heartbeat_tick, "HeartbeatTick", FIELD_I64, 0),
+	{ 0 },
+};
+static const struct table raft_table = {
+	"Raft", sizeof(struct raft_settings), TABLE_NO_EXTRA, raft_fields,
+};
+
+static const struct field dispatcher_fields[] = {
+	ROW(dispatcher_config, heartbeat_period, "HeartbeatPeriod", FIELD_I64, OMIT),
+	{ 0 },
+};
+static const struct table dispatcher_table = {
+	"Dispatcher", sizeof(struct dispatcher_config), TABLE_NO_EXTRA, dispatcher_fields,
+};
+
+static const struct field ca_config_fields[] = {
+	ROW(ca_config, node_cert_expiry, "NodeCertExpiry", FIELD_I64, OMIT),
+	{ 0 },
+};
+static const struct table ca_config_table = {
+	"CAConfig", sizeof(struct ca_config), offsetof(struct ca_config, extra), ca_config_fields,
+};
+
 static const struct field cluster_spec_fields[] = {
 	ROW(cluster_spec, name, "Name", FIELD_STRING, OMIT),
 	ROW(cluster_spec, labels, "Labels", FIELD_LABELS, 0),
 	ROW_TABLE(cluster_spec, orchestration, "Orchestration", FIELD_STRUCT, 0,
 		  &orchestration_table),
+	ROW_TABLE(cluster_spec, raft, "Raft", FIELD_STRUCT, 0, &raft_table),
+	ROW_TABLE(cluster_spec, dispatcher, "Dispatcher", FIELD_STRUCT, 0, &dispatcher_table),
+	ROW_TABLE(cluster_spec, ca, "CAConfig", FIELD_STRUCT, 0, &ca_config_table),
 	{ 0 },
 };
 const struct table cluster_spec_table = {

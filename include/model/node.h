@@ -57,10 +57,30 @@ struct orchestration_config {
 	int64_t task_history_retention_limit;	/* default 5 */
 };
 
+/* Shown as they were set; swarmbox's own log keeps itself short (manager.h). */
+struct raft_settings {
+	uint64_t snapshot_interval;		/* default 10000 */
+	uint64_t *keep_old_snapshots;		/* default 0 */
+	uint64_t log_entries_for_slow_followers;	/* default 500 */
+	int64_t election_tick, heartbeat_tick;	/* default 10, 1 */
+};
+
+struct dispatcher_config {
+	int64_t heartbeat_period;	/* ns; default 5 s */
+};
+
+struct ca_config {
+	int64_t node_cert_expiry;	/* ns; default 2160 h */
+	struct slice extra;
+};
+
 struct cluster_spec {
 	const char *name;	/* "default" */
 	struct labels labels;
 	struct orchestration_config orchestration;
+	struct raft_settings raft;
+	struct dispatcher_config dispatcher;
+	struct ca_config ca;
 	struct slice extra;
 };
 

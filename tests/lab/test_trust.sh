@@ -1,6 +1,6 @@
 #!/bin/bash
-# Who may join and who is listened to on the cluster port: a swarm on three hosts, somebody else's on
-# the fourth.
+# Who may join, stay, and be listened to on the cluster port: a swarm on three hosts, somebody else's
+# on the fourth.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
@@ -36,7 +36,7 @@ check "a wrong secret" fails "A valid join token" \
 check "another swarm's token" fails "is not of the swarm" join 2 --token "$other" "$(address 1)"
 check "a worker's token makes no manager" fails "workers" \
 	join 2 --token "$worker" "$(address 1)"
-check "what was refused is in the log" logged "wants to join is refused: A valid join token"
+check "what was refused is in the log" logged "no certificate is given: A valid join token"
 check "the tokens are not" not logged SWMTKN
 check "nobody came in" is 1 managers
 check "and nothing is left of it" not x 2 test -e /var/lib/swarmbox/node.json
@@ -53,6 +53,24 @@ check "the old one lets nobody in" fails "A valid join token" \
 	join 3 --token "$manager" "$(address 1)"
 check "the new one does, at any manager" join 3 --token "$new" "$(address 2)"
 check "there are three" eventually 10 is 3 managers
+
+# Lives of a minute: host 3 joins again with such a one and has renewed it before it ends.
+renewed() { x 3 grep -q "has its next certificate" /run/swarmbox/swarmbox.log; }
+check "the shortest life of certificates" fails "minimum certificate expiry time is: 1m0s" \
+	sb 1 swarm update --cert-expiry 59s
+check "another can be set" sb 1 swarm update --cert-expiry 1m
+check "host 3 leaves" sb 3 leave --force
+check "and joins again" join 3 --token "$new" "$(address 1)"
+joined=$SECONDS
+check "it is a manager again" eventually 10 is 3 managers
+check "its certificate is renewed in time" eventually 55 renewed
+while [ $((SECONDS - joined)) -lt 62 ]; do sleep 1; done
+check "past the end of the first it is killed" sb_kill 3
+check "it starts" sb 3 manager --foreground=false
+check "and is let in" eventually 10 is 3 managers
+check "no user has a certificate by a node's name" fails 404 \
+	x 2 curl -s -f -S --unix-socket /run/swarmbox/docker.sock -X POST -d '{"CSR":"x"}' \
+	http://d/swarm/enrol/x
 
 check "plain HTTP gets no answer" is "" say_plain 'GET /swarm HTTP/1.1\r\nHost: x\r\n\r\n'
 check "and is in the log" eventually 3 logged "not TLS"

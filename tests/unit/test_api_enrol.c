@@ -180,6 +180,55 @@ TEST(nobody_else_is)
 	api_fake_done(&fake);
 }
 
+/* How long it lasts is for the swarm to say; a manager gets the next one under its name. */
+TEST(managers_renew)
+{
+	struct x509_cert cert;
+	const char *csr, *text;
+	struct buf der;
+
+	start();
+	csr = ask(request_pem(""), "");
+	text = arena_printf(&fake.arena, "/swarm/update?version=%llu",
+			    (unsigned long long)state_cluster(&fake.state)->meta.version);
+	CHECK_INT(api_fake_call(&fake, "POST", text,
+		  "{\"Name\":\"default\",\"CAConfig\":{\"NodeCertExpiry\":60000000000}}"), 200);
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/enrol/node1", csr), 200);
+	read_certificate(&cert, &der);
+	CHECK_STR(cert.subject.common_name, "node1");
+	CHECK_STR(cert.subject.unit, "swarm-manager");
+	CHECK_INT(cert.not_before_s, API_FAKE_CLOCK_S - 3600);
+	CHECK_INT(cert.not_after_s, API_FAKE_CLOCK_S + 60);
+	buf_done(&der);
+	/* One that is not, or is none any more, does not; and no user comes by that way. */
+	text = "rpc error: code = PermissionDenied desc = it is no manager of this swarm";
+	CHECK_STR(api_fake_error(&fake, "POST", "/swarm/enrol/node2", csr), text);
+	CHECK_INT(fake.status, 403);
+	CHECK(api_serves(SLICE("POST"), SLICE("/swarm/enrol")));
+	CHECK(!api_serves(SLICE("POST"), SLICE("/swarm/enrol/node1")));
+	CHECK(!api_serves(SLICE("POST"), SLICE("/v1.41/swarm/enrol/node1")));
+	api_fake_done(&fake);
+}
+
+TEST(renewal_is_due_in_time)
+{
+	struct x509_cert cert = { .not_before_s = 1000 - 3600, .not_after_s = 2000 };
+
+	CHECK_INT(ca_renew_at(&cert), 1500);
+	cert.point[1] = 300 % 256;
+	cert.point[2] = 300 / 256;
+	CHECK_INT(ca_renew_at(&cert), 1800);
+	cert.point[1] = 301 % 256;
+	CHECK_INT(ca_renew_at(&cert), 1500);
+	/* Ninety days, whole years of them, and a life that was over before it began. */
+	cert.point[2] = 0;
+	cert.point[1] = 100;
+	cert.not_after_s = 1000 + CA_NODE_S;
+	CHECK_INT(ca_renew_at(&cert), 1000 + 54 * 86400);
+	cert.not_after_s = cert.not_before_s;
+	CHECK(ca_renew_at(&cert) <= 1000);
+}
+
 TEST(an_old_token_lets_nobody_in)
 {
 	const char *old, *worker;

@@ -179,7 +179,10 @@ TEST(swarm_update)
 		  "rpc error: code = Unimplemented desc = changing the swarm's authority is not "
 		  "supported yet" },
 		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"NodeCertExpiry\":"
-		  "3600000000000}}", 501,
+		  "59999999999}}", 400, "rpc error: code = InvalidArgument desc = minimum "
+		  "certificate expiry time is: 1m0s" },
+		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{"
+		  "\"SigningCACert\":\"x\"}}", 501,
 		  "rpc error: code = Unimplemented desc = changing the swarm's authority is not "
 		  "supported yet" },
 		{ "?version=1", "{\"Name\":\"default\",\"EncryptionConfig\":{"
@@ -195,13 +198,18 @@ TEST(swarm_update)
 	}
 	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/update?version=1&rotateWorkerToken=false",
 				"{\"Name\":\"default\",\"Orchestration\":{"
-				"\"TaskHistoryRetentionLimit\":9},\"CAConfig\":{\"NodeCertExpiry\":"
-				"7776000000000000},\"EncryptionConfig\":{"
-				"\"AutoLockManagers\":false}}"), 200);
+				"\"TaskHistoryRetentionLimit\":9},"
+				"\"Raft\":{\"ElectionTick\":11},"
+				"\"Dispatcher\":{\"HeartbeatPeriod\":7},"
+				"\"CAConfig\":{\"NodeCertExpiry\":3600000000000},"
+				"\"EncryptionConfig\":{\"AutoLockManagers\":false}}"), 200);
 	CHECK_INT(state_cluster(&fake.state)->spec.orchestration.task_history_retention_limit, 9);
 	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/update?version=4",
 				"{\"Name\":\"default\",\"Labels\":{\"a\":\"b\"}}"), 200);
 	CHECK_INT(state_cluster(&fake.state)->spec.orchestration.task_history_retention_limit, 9);
+	CHECK_INT(state_cluster(&fake.state)->spec.raft.election_tick, 11);
+	CHECK_INT(state_cluster(&fake.state)->spec.dispatcher.heartbeat_period, 7);
+	CHECK_INT(state_cluster(&fake.state)->spec.ca.node_cert_expiry, INT64_C(3600000000000));
 	CHECK_STR(labels_get(&state_cluster(&fake.state)->spec.labels, "a"), "b");
 	api_fake_done(&fake);
 }

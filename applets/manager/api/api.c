@@ -35,6 +35,7 @@ static const struct route routes[] = {
 	{ "POST", "/swarm/join", swarm_joined, API_HERE },
 	{ "POST", "/swarm/leave", swarm_leave, API_HERE },
 	{ "POST", "/swarm/enrol", swarm_enrol, API_READ },
+	{ "POST", "/swarm/enrol/{}", swarm_renew, API_READ },
 	{ "POST", "/swarm/update", swarm_update, API_CHANGE },
 	{ "GET", "/swarm/unlockkey", swarm_unlock_key, API_READ },
 	{ "POST", "/swarm/unlock", swarm_unlock, API_CHANGE },
@@ -355,13 +356,15 @@ static const struct route *find_route(struct slice method, struct slice path, st
 
 int api_serves(struct slice method, struct slice target)
 {
+	const struct route *route;
 	struct http_url url;
 	struct slice part;
 
 	if (http_url_split(target, &url) < 0)
 		return 0;
 	http_path_version(&url.path);
-	return find_route(method, url.path, &part) != NULL;
+	route = find_route(method, url.path, &part);
+	return route && route->run != swarm_renew;	/* that is for nodes, not for users */
 }
 
 /* 0, or -1: the error is replied. */

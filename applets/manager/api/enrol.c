@@ -1,5 +1,6 @@
-/* A node that wants to join asks for its certificate. Contracts are in private.h. It comes by the
- * cluster port, where it has shown nothing yet (main_peers.c): the token is all that counts. */
+/* A node asks for its certificate: to join, or for the next one. Contracts are in private.h. One
+ * that wants to join comes by the cluster port, where it has shown nothing yet (main_peers.c): the
+ * token is all that counts. */
 #include "applets/manager/api/private.h"
 #include "applets/manager/ca.h"
 #include "base/timefmt.h"
@@ -34,21 +35,38 @@ static enum api_outcome answer(struct call *c, const struct cluster *cluster, co
 
 static enum api_outcome refuse(struct call *c, int status, const char *prefix, const char *why)
 {
-	effects_log(c->turn->fx, LOG_WARNING, "a node that wants to join is refused: %s", why);
+	effects_log(c->turn->fx, LOG_WARNING, "no certificate is given: %s", why);
 	return fail(c, status, "%s%s", prefix, why);
+}
+
+/* The certificate that the body asks for. */
+static enum api_outcome certify(struct call *c, const struct json *body, const char *node_id)
+{
+	const struct cluster *cluster = state_cluster(c->turn->state);
+	struct ca_request what = {
+		.csr = json_string(json_get(body, "CSR")), .node_id = node_id,
+		.unit = ca_manager_unit, .now_s = c->turn->clock_ns / SECOND_NS,
+	};
+	struct errmsg msg = { { 0 } };
+	enum api_outcome outcome;
+	struct buf pem;
+	int err;
+
+	buf_init(&pem, CERTIFICATES_MAX);
+	err = ca_certify(cluster, &what, c->turn->rng, &pem, &msg);
+	outcome = err < 0 ? refuse(c, err == ERR_INVALID ? 400 : 500, err == ERR_INVALID ?
+				   INVALID_ARGUMENT : UNKNOWN, msg.text) :
+		answer(c, cluster, node_id, &pem);
+	buf_done(&pem);
+	return outcome;
 }
 
 enum api_outcome swarm_enrol(struct call *c)
 {
 	const struct cluster *cluster = state_cluster(c->turn->state);
-	struct ca_request what = { .unit = ca_manager_unit };
-	struct errmsg msg = { { 0 } };
-	enum api_outcome outcome;
 	char id[ID_LEN + 1];
 	const struct json *root;
 	struct slice token;
-	struct buf pem;
-	int err;
 
 	if (read_body(c, &root) < 0)
 		return API_REPLIED;
@@ -60,14 +78,16 @@ enum api_outcome swarm_enrol(struct call *c)
 		return refuse(c, 400, INVALID_ARGUMENT, "A valid join token is necessary to join "
 			      "this cluster");
 	id_new(c->turn->rng, id);
-	what.csr = json_string(json_get(root, "CSR"));
-	what.node_id = id;
-	what.now_s = c->turn->clock_ns / SECOND_NS;
-	buf_init(&pem, CERTIFICATES_MAX);
-	err = ca_certify(cluster, &what, c->turn->rng, &pem, &msg);
-	outcome = err < 0 ? refuse(c, err == ERR_INVALID ? 400 : 500, err == ERR_INVALID ?
-				   INVALID_ARGUMENT : UNKNOWN, msg.text) :
-		answer(c, cluster, id, &pem);
-	buf_done(&pem);
-	return outcome;
+	return certify(c, root, id);
+}
+
+enum api_outcome swarm_renew(struct call *c)
+{
+	const struct json *root;
+
+	if (read_body(c, &root) < 0)
+		return API_REPLIED;
+	if (!api_manager_find(c->turn, c->ref))
+		return refuse(c, 403, PERMISSION_DENIED, "it is no manager of this swarm");
+	return certify(c, root, c->ref);
 }

@@ -22,6 +22,7 @@ enum {
 #define FAILED_PRECONDITION "rpc error: code = FailedPrecondition desc = "
 #define UNIMPLEMENTED "rpc error: code = Unimplemented desc = "
 #define ALREADY_EXISTS "rpc error: code = AlreadyExists desc = "
+#define PERMISSION_DENIED "rpc error: code = PermissionDenied desc = "
 #define UNKNOWN "rpc error: code = Unknown desc = "
 #define OUT_OF_SEQUENCE UNKNOWN "update out of sequence"
 
@@ -131,6 +132,8 @@ enum api_outcome swarm_leave(struct call *c);
 /* {"CSR": PEM, "Token": ...} ->
  * {"NodeID", "SwarmID", "Certificate": PEM, "Trust": PEM, "Managers": ["ADDRESS:PORT"]} */
 enum api_outcome swarm_enrol(struct call *c);
+/* Of the node in the path, which has shown who it is: its manager's driver asks, never a user. */
+enum api_outcome swarm_renew(struct call *c);
 enum api_outcome swarm_update(struct call *c);
 enum api_outcome swarm_unlock_key(struct call *c);
 enum api_outcome swarm_unlock(struct call *c);

@@ -375,34 +375,34 @@ static int rotate_tokens(struct call *c, struct cluster *cluster)
 	return 0;
 }
 
-/* Does it ask for another authority than the one there is, or for other lives of certificates? */
-static int wants_authority(const struct json *ca)
+/* Does it ask for another authority than the one there is? */
+static int wants_authority(struct call *c, const struct ca_config *config)
 {
-	const struct json *life = json_get(ca, "NodeCertExpiry");
-	uint64_t force = 0, life_ns = 0;
+	const struct json *rotate = extra_member(c, config->extra, "ForceRotate");
+	uint64_t times = 0;
 
-	if (json_get(ca, "ForceRotate") &&
-	    (json_to_u64(json_get(ca, "ForceRotate"), &force) < 0 || force > 0))
+	if (rotate && (json_to_u64(rotate, &times) < 0 || times > 0))
 		return 1;
-	if (life && (json_to_u64(life, &life_ns) < 0 ||
-		     (life_ns && life_ns != (uint64_t)CA_NODE_DAYS * 24 * 3600 * SECOND_NS)))
-		return 1;
-	return json_string(json_get(ca, "SigningCACert")).len > 0 ||
-	       json_string(json_get(ca, "SigningCAKey")).len > 0 ||
-	       json_count(json_get(ca, "ExternalCAs")) > 0;
+	return json_string(extra_member(c, config->extra, "SigningCACert")).len > 0 ||
+	       json_string(extra_member(c, config->extra, "SigningCAKey")).len > 0 ||
+	       json_count(extra_member(c, config->extra, "ExternalCAs")) > 0;
 }
 
 static int check_spec(struct call *c, const struct cluster_spec *spec)
 {
 	const struct json *locking = extra_member(c, spec->extra, "EncryptionConfig");
-	const struct json *ca = extra_member(c, spec->extra, "CAConfig");
 
 	if (strcmp(text_or(spec->name, ""), "default") != 0) {
 		fail(c, 400, "swarm spec must be named \"default\"");
 		return -1;
 	}
-	if (ca && wants_authority(ca)) {
+	if (wants_authority(c, &spec->ca)) {
 		fail(c, 501, UNIMPLEMENTED "changing the swarm's authority is not supported yet");
+		return -1;
+	}
+	if (spec->ca.node_cert_expiry &&
+	    spec->ca.node_cert_expiry < CA_NODE_MIN_S * (int64_t)SECOND_NS) {
+		fail(c, 400, INVALID_ARGUMENT "minimum certificate expiry time is: 1m0s");
 		return -1;
 	}
 	if (json_is_true(json_get(locking, "AutoLockManagers"))) {
@@ -412,10 +412,24 @@ static int check_spec(struct call *c, const struct cluster_spec *spec)
 	return 0;
 }
 
+/* What a client does not name stays, as with docker. */
+static void keep_unnamed(struct cluster_spec *spec, const struct cluster_spec *stored,
+			 const struct json *root)
+{
+	if (!json_get(json_get(root, "Orchestration"), "TaskHistoryRetentionLimit"))
+		spec->orchestration = stored->orchestration;
+	if (!json_get(root, "Raft"))
+		spec->raft = stored->raft;
+	if (!json_get(root, "Dispatcher"))
+		spec->dispatcher = stored->dispatcher;
+	if (!spec->ca.node_cert_expiry)
+		spec->ca.node_cert_expiry = stored->ca.node_cert_expiry;
+}
+
 enum api_outcome swarm_update(struct call *c)
 {
 	struct cluster cluster = *state_cluster(c->turn->state);
-	int64_t stored_limit = cluster.spec.orchestration.task_history_retention_limit;
+	const struct cluster_spec stored = cluster.spec;
 	struct errmsg msg = { { 0 } };
 	const struct json *root;
 
@@ -427,8 +441,7 @@ enum api_outcome swarm_update(struct call *c)
 		return fail_text(c, 400, INVALID_ARGUMENT, &msg);
 	if (check_spec(c, &cluster.spec) < 0)
 		return API_REPLIED;
-	if (!json_get(json_get(root, "Orchestration"), "TaskHistoryRetentionLimit"))
-		cluster.spec.orchestration.task_history_retention_limit = stored_limit;
+	keep_unnamed(&cluster.spec, &stored, root);
 	txn_put(c->turn->txn, OBJECT_CLUSTER, &cluster);
 	return reply_later(c, 200, NULL);
 }
