@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "base/timefmt.h"
+#include "codec/base64.h"
 
 const char ca_manager_unit[] = "swarm-manager";
 
@@ -36,6 +37,24 @@ int ca_token(const struct manager_config *config, struct rng *rng, const char *r
 		token_build(&t, text);
 		mem_wipe(&drawn, sizeof(drawn));
 		mem_wipe(&t, sizeof(t));
+	}
+	buf_done(&der);
+	return err;
+}
+
+int ca_issuer(const struct cluster *c, struct buf *subject, struct buf *public_key)
+{
+	struct slice name, key;
+	struct buf der;
+	int err;
+
+	buf_init(&der, X509_DER_MAX);
+	err = read_cert(c->root_cert, &der);
+	if (err == 0)
+		err = x509_own_der(buf_slice(&der), &name, &key);
+	if (err == 0) {
+		base64_encode(name, subject);
+		base64_encode(key, public_key);
 	}
 	buf_done(&der);
 	return err;

@@ -32,6 +32,10 @@ int ca_token_fits(const char *token, struct slice given);
  * spread by its key, so that those who joined together do not come together again. */
 int64_t ca_renew_at(const struct x509_cert *cert);
 
+/* The authority's name and public key as Docker shows them: DER in base64, appended. ERR_INVALID:
+ * there is none that can be read. */
+int ca_issuer(const struct cluster *c, struct buf *subject, struct buf *public_key);
+
 /* What a node asks for. */
 struct ca_request {
 	struct slice csr;		/* PEM; it must name nobody */

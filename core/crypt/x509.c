@@ -42,6 +42,7 @@ static const uint8_t oid_unit[] = { 0x55, 0x04, 0x0b };
  * 6.1.3 and 4.2.1.1), so what it signs must have the same. Borrowed from the certificate. */
 struct own_words {
 	struct slice subject;		/* with its head */
+	struct slice public_key;	/* likewise */
 	struct slice key_id;		/* empty: it says none */
 };
 
@@ -299,7 +300,7 @@ static int sign(struct slice body, const uint8_t key[X509_KEY_LEN], struct buf *
 static int find_issuer(const struct x509_issue *what, struct issuer *issuer, struct errmsg *msg)
 {
 	uint8_t point[X509_POINT_LEN], id[HASH_LEN];
-	struct own_words own = { { NULL, 0 }, { NULL, 0 } };
+	struct own_words own = { { NULL, 0 }, { NULL, 0 }, { NULL, 0 } };
 	struct x509_cert cert;
 
 	if (x509_point(what->issuer_key, point) < 0)
@@ -536,7 +537,7 @@ static int read_extensions(struct slice in, struct x509_cert *cert, struct own_w
 
 static int read_body(struct slice body, struct x509_cert *cert, struct own_words *own)
 {
-	struct slice all, version, serial, validity, name;
+	struct slice all, version, serial, validity, name, key;
 
 	if (der_next(&body, DER_SEQUENCE, &all) < 0 || der_next(&all, DER_CONTEXT, &version) < 0 ||
 	    der_next(&all, DER_INTEGER, &serial) < 0 || read_algorithm(&all) < 0 ||
@@ -546,7 +547,11 @@ static int read_body(struct slice body, struct x509_cert *cert, struct own_words
 	    der_next_whole(&all, DER_SEQUENCE, &own->subject) < 0)
 		return ERR_INVALID;
 	name = own->subject;
-	if (read_name(&name, &cert->subject) < 0 || read_public_key(&all, cert->point) < 0)
+	if (read_name(&name, &cert->subject) < 0 ||
+	    der_next_whole(&all, DER_SEQUENCE, &own->public_key) < 0)
+		return ERR_INVALID;
+	key = own->public_key;
+	if (read_public_key(&key, cert->point) < 0)
 		return ERR_INVALID;
 	return read_extensions(all, cert, own);
 }
@@ -561,11 +566,23 @@ static int read_cert(struct slice der, struct x509_cert *cert, struct own_words 
 
 int x509_read(struct slice der, struct x509_cert *cert, struct errmsg *msg)
 {
-	struct own_words own = { { NULL, 0 }, { NULL, 0 } };
+	struct own_words own = { { NULL, 0 }, { NULL, 0 }, { NULL, 0 } };
 
 	if (read_cert(der, cert, &own) < 0)
 		return errmsg_set(msg, ERR_INVALID, "it is no certificate of a swarm (version 3, "
 				  "P-256, SHA-256), or damaged");
+	return 0;
+}
+
+int x509_own_der(struct slice der, struct slice *subject, struct slice *public_key)
+{
+	struct own_words own = { { NULL, 0 }, { NULL, 0 }, { NULL, 0 } };
+	struct x509_cert cert;
+
+	if (read_cert(der, &cert, &own) < 0)
+		return ERR_INVALID;
+	*subject = own.subject;
+	*public_key = own.public_key;
 	return 0;
 }
 

@@ -63,6 +63,9 @@ int x509_issue(const struct x509_issue *what, struct buf *out, struct errmsg *ms
 /* ERR_INVALID with msg: no certificate of this kind, over X509_DER_MAX, or damaged. The signature
  * is not looked at. */
 int x509_read(struct slice der, struct x509_cert *cert, struct errmsg *msg);
+/* Its subject and its public key (SubjectPublicKeyInfo) in its own bytes: parts of der.
+ * ERR_INVALID: x509_read would say so. */
+int x509_own_der(struct slice der, struct slice *subject, struct slice *public_key);
 /* Is cert signed by the key of authority? Names and the time are not looked at. */
 int x509_is_signed_by(struct slice cert, struct slice authority);
 

@@ -43,6 +43,7 @@ check "and nothing is left of it" not x 2 test -e /var/lib/swarmbox/node.json
 
 check "the token lets it in" join 2 --token "$manager" "$(address 1)"
 check "it is a manager" eventually 10 is 2 managers
+check "two managers are warned of" has "two managers are worse than one" sb 1 info
 check "its files are its own" is "600 600" modes 2
 check "its key is sealed" not keys_readable 2
 check "so is the authority's" not keys_readable 1
@@ -53,6 +54,7 @@ check "the old one lets nobody in" fails "A valid join token" \
 	join 3 --token "$manager" "$(address 1)"
 check "the new one does, at any manager" join 3 --token "$new" "$(address 2)"
 check "there are three" eventually 10 is 3 managers
+check "of which nothing warns" not has "WARNING" sb 1 info
 
 # Lives of a minute: host 3 joins again with such a one and has renewed it before it ends.
 renewed() { x 3 grep -q "has its next certificate" /run/swarmbox/swarmbox.log; }

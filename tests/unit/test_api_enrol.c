@@ -137,6 +137,14 @@ TEST(a_manager_is_certified_by_its_token)
 	/* The key of the authority stays where it is. */
 	CHECK(!strstr(fake.body, "PRIVATE"));
 	CHECK_INT(api_fake_call(&fake, "GET", "/swarm", NULL), 200);
+	/* CN=swarm-ca; a P-256 key's SubjectPublicKeyInfo begins so. */
+	text = json_string(json_get(json_get(api_fake_json(&fake), "TLSInfo"),
+				    "CertIssuerSubject"));
+	CHECK(slice_is(text, "MBMxETAPBgNVBAMMCHN3YXJtLWNh"));
+	text = json_string(json_get(json_get(api_fake_json(&fake), "TLSInfo"),
+				    "CertIssuerPublicKey"));
+	CHECK(slice_has_prefix(text, "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE"));
+	CHECK_INT(text.len, 124);
 	CHECK(!strstr(fake.body, "PRIVATE"));
 	CHECK(strstr(fake.body, c->manager_token) && strstr(fake.body, c->worker_token));
 	CHECK_INT(api_fake_call(&fake, "GET", "/info", NULL), 200);

@@ -92,6 +92,22 @@ TEST(info_before_the_first_entry)
 	api_fake_done(&fake);
 }
 
+TEST(info_warns_of_two_managers)
+{
+	static const char text[] = "two managers are worse than one";
+
+	api_fake_init(&fake);
+	for (uint32_t i = 1; i <= 3; i++) {
+		fake.manager_count = i;
+		fake.managers[1] = (struct api_manager){ "node2", "192.0.2.2:2377", 0, 1, 1 };
+		fake.managers[2] = (struct api_manager){ "node3", "192.0.2.3:2377", 0, 1, 1 };
+		CHECK_INT(api_fake_call(&fake, "GET", "/info", NULL), 200);
+		CHECK_INT(strstr(fake.body, text) != NULL, i == 2);
+		CHECK_INT(json_get(api_fake_json(&fake), "Warnings") != NULL, i == 2);
+	}
+	api_fake_done(&fake);
+}
+
 TEST(info)
 {
 	const struct json *swarm;

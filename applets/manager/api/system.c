@@ -187,6 +187,24 @@ static void write_swarm_info(struct call *c, struct body *b)
 	json_close_object(w);
 }
 
+static void write_warnings(struct call *c, struct json_writer *w, const struct node *self)
+{
+	int managers, reachable;
+
+	count_managers(c->turn, &managers, &reachable);
+	if (!self->status.message && managers != 2)
+		return;
+	json_write_key(w, "Warnings");
+	json_open_array(w);
+	if (self->status.message)
+		json_write_str(w, arena_printf(c->turn->arena, "WARNING: engine: %s",
+					       self->status.message));
+	if (managers == 2)
+		json_write_str(w, "WARNING: two managers are worse than one: when either is away, "
+			       "the swarm takes no changes. Let a third one join");
+	json_close_array(w);
+}
+
 enum api_outcome system_info(struct call *c)
 {
 	const struct manager_config *config = c->api->config;
@@ -219,18 +237,30 @@ enum api_outcome system_info(struct call *c)
 	json_put_str(w, "Engine", config->engine_socket);
 	json_close_object(w);
 	write_swarm_info(c, &b);
-	if (self->status.message) {
-		json_write_key(w, "Warnings");
-		json_open_array(w);
-		json_write_str(w, arena_printf(c->turn->arena, "WARNING: engine: %s",
-					       self->status.message));
-		json_close_array(w);
-	}
+	write_warnings(c, w, self);
 	json_close_object(w);
 	return body_send(c, 200, &b);
 }
 
 /* ---- /swarm ---- */
+
+static void write_tls_info(struct json_writer *w, const struct cluster *cluster)
+{
+	struct buf subject, key;
+
+	json_write_key(w, "TLSInfo");
+	json_open_object(w);
+	json_put_str(w, "TrustRoot", text_or(cluster->root_cert, ""));
+	buf_init(&subject, MEMBERS_MAX);
+	buf_init(&key, MEMBERS_MAX);
+	if (cluster->root_cert && ca_issuer(cluster, &subject, &key) == 0) {
+		json_put_slice(w, "CertIssuerSubject", buf_slice(&subject));
+		json_put_slice(w, "CertIssuerPublicKey", buf_slice(&key));
+	}
+	json_close_object(w);
+	buf_done(&subject);
+	buf_done(&key);
+}
 
 void write_cluster(struct call *c, struct body *b, const struct cluster *cluster, int with_tokens)
 {
@@ -242,10 +272,7 @@ void write_cluster(struct call *c, struct body *b, const struct cluster *cluster
 	json_open_object(&w);
 	json_put_bool(&w, "RootRotationInProgress", 0);
 	json_put_i64(&w, "DataPathPort", DATA_PATH_PORT);
-	json_write_key(&w, "TLSInfo");
-	json_open_object(&w);
-	json_put_str(&w, "TrustRoot", text_or(cluster->root_cert, ""));
-	json_close_object(&w);
+	write_tls_info(&w, cluster);
 	if (with_tokens) {
 		json_write_key(&w, "JoinTokens");
 		json_open_object(&w);
