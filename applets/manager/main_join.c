@@ -18,17 +18,6 @@ enum {
 	ANSWER_MAX = 64 << 10,
 };
 
-static void write_request(struct buf *out, struct slice csr, const char *token)
-{
-	struct json_writer w;
-
-	json_begin(&w, out);
-	json_open_object(&w);
-	json_put_slice(&w, "CSR", csr);
-	json_put_str(&w, "Token", token);
-	json_close_object(&w);
-}
-
 /* Until a manager answers, be it no: one that starts, or looks for a leader, is asked again. */
 static int ask(struct daemon *d, struct enrol *e, struct errmsg *msg)
 {
@@ -81,8 +70,7 @@ static int take(struct daemon *d, const struct enrol *e, struct slice key, struc
 
 int join_swarm(struct daemon *d, struct errmsg *msg)
 {
-	uint8_t key[X509_KEY_LEN];
-	struct buf csr, request, answer, pem;
+	struct buf request, answer, key;
 	struct enrol e = { .answer = &answer };
 	struct token token;
 	int err = token_parse(slice_of(d->config->token), &token);
@@ -90,24 +78,19 @@ int join_swarm(struct daemon *d, struct errmsg *msg)
 	if (err < 0)
 		return errmsg_set(msg, err, "--token: it is no join token: see 'swarmbox swarm "
 				  "join-token manager' on a manager");
-	buf_init(&csr, X509_PEM_MAX);
 	buf_init(&request, GREETING_MAX);
 	buf_init(&answer, ANSWER_MAX);
-	buf_init(&pem, X509_PEM_MAX);
-	trust_request(key, NULL, &csr);
-	pem_write_key(&pem, key);
-	write_request(&request, buf_slice(&csr), d->config->token);
+	buf_init(&key, X509_PEM_MAX);
+	trust_request(&key, d->config->token, &request);
 	e.digest = token.digest;
 	e.request = buf_slice(&request);
 	err = ask(d, &e, msg);
 	if (err == 0)
-		err = take(d, &e, buf_slice(&pem), msg);
-	mem_wipe(key, sizeof(key));
-	mem_wipe(pem.data, pem.len);
+		err = take(d, &e, buf_slice(&key), msg);
+	mem_wipe(key.data, key.len);
 	mem_wipe(request.data, request.len);
-	buf_done(&csr);
 	buf_done(&request);
 	buf_done(&answer);
-	buf_done(&pem);
+	buf_done(&key);
 	return err;
 }

@@ -1,11 +1,12 @@
 /* A node's certificate ends, and its next one is asked for in time. Contracts are in
  * main_private.h. This node's own manager is asked, which asks the leader: no connection of its own
  * is needed. */
-#include <string.h>
+#include <stdio.h>
 #include "applets/manager/ca.h"
 #include "applets/manager/main_private.h"
 #include "base/mem.h"
 #include "base/timefmt.h"
+#include "codec/frames.h"
 #include "codec/json.h"
 #include "io/clock.h"
 #include "io/log.h"
@@ -13,7 +14,6 @@
 enum {
 	LOOK_S = 3600,		/* the clock may be set meanwhile */
 	AGAIN_S = 5,		/* after a refusal: there may be no leader now */
-	REQUEST_MAX = X509_PEM_MAX + 256,
 };
 
 static void look_after(struct daemon *d, int64_t s)
@@ -39,24 +39,14 @@ static void forget_key(struct daemon *d)
 
 static void ask(struct daemon *d)
 {
-	char target[64] = "/swarm/enrol/";
-	uint8_t key[X509_KEY_LEN];
-	struct json_writer w;
-	struct buf csr, body;
+	char target[64];
+	struct buf request;
 
-	buf_init(&csr, X509_PEM_MAX);
-	buf_init(&body, REQUEST_MAX);
-	trust_request(key, NULL, &csr);
-	pem_write_key(&d->renewal.key, key);
-	mem_wipe(key, sizeof(key));
-	json_begin(&w, &body);
-	json_open_object(&w);
-	json_put_slice(&w, "CSR", buf_slice(&csr));
-	json_close_object(&w);
-	strncat(target, d->config->node.node_id, sizeof(target) - strlen(target) - 1);
-	links_ask(d, 0, target, buf_slice(&body));
-	buf_done(&csr);
-	buf_done(&body);
+	buf_init(&request, GREETING_MAX);
+	trust_request(&d->renewal.key, NULL, &request);
+	snprintf(target, sizeof(target), "/swarm/enrol/%s", d->config->node.node_id);
+	links_ask(d, 0, target, buf_slice(&request));
+	buf_done(&request);
 }
 
 static void on_timer(struct loop_timer *t)

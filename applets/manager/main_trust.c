@@ -6,6 +6,7 @@
 #include "applets/manager/ca.h"
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "codec/json.h"
 #include "crypt/seal.h"
 #include "io/entropy.h"
 #include "io/file.h"
@@ -109,16 +110,28 @@ static void new_key(uint8_t key[X509_KEY_LEN])
 	mem_wipe(seed, sizeof(seed));
 }
 
-void trust_request(uint8_t key[X509_KEY_LEN], const struct x509_name *subject, struct buf *pem)
+void trust_request(struct buf *key, const char *token, struct buf *request)
 {
-	static const struct x509_name none;
-	struct buf der;
+	static const struct x509_name nobody;	/* who it is, is the swarm's to say */
+	uint8_t secret[X509_KEY_LEN];
+	struct json_writer w;
+	struct buf der, csr;
 
-	new_key(key);
+	new_key(secret);
 	buf_init(&der, X509_DER_MAX);
-	(void)x509_request(key, subject ? subject : &none, &der);	/* the key is good */
-	pem_write(pem, "CERTIFICATE REQUEST", buf_slice(&der));
+	buf_init(&csr, X509_PEM_MAX);
+	(void)x509_request(secret, &nobody, &der);	/* the key is good */
+	pem_write(&csr, "CERTIFICATE REQUEST", buf_slice(&der));
+	pem_write_key(key, secret);
+	mem_wipe(secret, sizeof(secret));
+	json_begin(&w, request);
+	json_open_object(&w);
+	json_put_slice(&w, "CSR", buf_slice(&csr));
+	if (token)
+		json_put_str(&w, "Token", token);
+	json_close_object(&w);
 	buf_done(&der);
+	buf_done(&csr);
 }
 
 static int issue(struct x509_issue *what, const uint8_t key[X509_KEY_LEN], int64_t now_s,

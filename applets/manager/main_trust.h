@@ -33,9 +33,9 @@ int trust_take(struct trust *t, struct slice chain, struct slice key, struct sli
 /* A new swarm: its root, and a manager's certificate for this node. */
 int trust_found(struct trust *t, const char *node_id, const char *swarm_id, int64_t now_s,
 		struct errmsg *msg);
-/* A key of this node's, not certified yet, and a request for it in PEM. subject: NULL for one that
- * joins. */
-void trust_request(uint8_t key[X509_KEY_LEN], const struct x509_name *subject, struct buf *pem);
+/* A new key of this node's, added to key in PEM (the caller wipes it), and what a manager is asked
+ * to certify it with, added to request: {"CSR", "Token"}. token: of one that joins, else NULL. */
+void trust_request(struct buf *key, const char *token, struct buf *request);
 
 /* Durable when it returns 0. */
 int trust_save(const struct trust *t, const struct datadir *dir, struct errmsg *msg);

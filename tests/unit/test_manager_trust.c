@@ -3,6 +3,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "applets/manager/main_trust.h"
+#include "codec/frames.h"
+#include "codec/json.h"
 #include "scratch.h"
 #include "unit.h"
 
@@ -74,22 +76,39 @@ TEST(an_identity_that_was_changed_or_of_another_folder_is_refused)
 	scratch_remove(path);
 }
 
-TEST(a_request_is_for_a_new_key)
+/* The request of one that joins or renews: for the key that comes with it, naming nobody. */
+static void check_request(const char *token)
 {
 	uint8_t key[X509_KEY_LEN], point[X509_POINT_LEN], own[X509_POINT_LEN];
 	struct x509_name subject;
-	struct buf pem, der;
+	struct buf pem, request, der;
+	const struct json *root = NULL;
+	struct arena arena;
 	struct slice text;
 
+	arena_init(&arena);
 	buf_init(&pem, X509_PEM_MAX);
+	buf_init(&request, GREETING_MAX);
 	buf_init(&der, X509_DER_MAX);
-	trust_request(key, NULL, &pem);
-	text = buf_slice(&pem);
+	trust_request(&pem, token, &request);
+	CHECK_INT(json_parse(&arena, buf_slice(&request), &root, NULL), 0);
+	CHECK(slice_is(json_string(json_get(root, "Token")), token ? token : ""));
+	CHECK_INT(json_get(root, "Token") != NULL, token != NULL);
+	text = json_string(json_get(root, "CSR"));
 	CHECK_INT(pem_next(&text, "CERTIFICATE REQUEST", &der), 0);
 	CHECK_INT(x509_request_read(buf_slice(&der), &subject, point, NULL), 0);
 	CHECK_STR(subject.common_name, "");
+	CHECK_INT(pem_read_key(buf_slice(&pem), key), 0);
 	CHECK_INT(x509_point(key, own), 0);
 	CHECK(memcmp(own, point, sizeof(own)) == 0);
 	buf_done(&pem);
+	buf_done(&request);
 	buf_done(&der);
+	arena_done(&arena);
+}
+
+TEST(a_request_is_for_a_new_key)
+{
+	check_request(NULL);
+	check_request("SWMTKN-1-x");
 }
