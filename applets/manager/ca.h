@@ -15,6 +15,7 @@
 enum {
 	CA_NODE_S = 90 * 24 * 3600,	/* docker's default */
 	CA_NODE_MIN_S = 60,		/* docker's is an hour */
+	CA_ROOT_S = 20 * 365 * 24 * 3600,	/* of the root: the most for a node's, too */
 	CA_BEFORE_S = 3600,		/* clocks of nodes may differ by so much */
 };
 

@@ -18,7 +18,6 @@ enum {
 	MAGIC_LEN = 8,
 	HEAD_LEN = MAGIC_LEN + SEAL_SALT_LEN,
 	FILE_MAX = TRUST_TEXT_MAX + 1024,
-	ROOT_S = 20 * 365 * 24 * 3600,
 };
 
 void trust_done(struct trust *t)
@@ -154,7 +153,7 @@ static int issue_both(uint8_t keys[BOTH][X509_KEY_LEN], const struct x509_name *
 	int err;
 
 	memcpy(what.issuer_key, keys[ROOT], X509_KEY_LEN);
-	err = issue(&what, keys[ROOT], now_s, ROOT_S, &der[ROOT], msg);
+	err = issue(&what, keys[ROOT], now_s, CA_ROOT_S, &der[ROOT], msg);
 	what.issuer = buf_slice(&der[ROOT]);
 	what.subject = *node;
 	what.is_authority = 0;

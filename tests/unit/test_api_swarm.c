@@ -197,6 +197,9 @@ TEST(swarm_update)
 		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"NodeCertExpiry\":"
 		  "59999999999}}", 400, "rpc error: code = InvalidArgument desc = minimum "
 		  "certificate expiry time is: 1m0s" },
+		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"NodeCertExpiry\":"
+		  "630720000000000001}}", 400, "rpc error: code = InvalidArgument desc = maximum "
+		  "certificate expiry time is: 175200h0m0s" },
 		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{"
 		  "\"SigningCACert\":\"x\"}}", 501,
 		  "rpc error: code = Unimplemented desc = changing the swarm's authority is not "

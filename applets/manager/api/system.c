@@ -432,6 +432,10 @@ static int check_spec(struct call *c, const struct cluster_spec *spec)
 		fail(c, 400, INVALID_ARGUMENT "minimum certificate expiry time is: 1m0s");
 		return -1;
 	}
+	if (spec->ca.node_cert_expiry > CA_ROOT_S * (int64_t)SECOND_NS) {
+		fail(c, 400, INVALID_ARGUMENT "maximum certificate expiry time is: 175200h0m0s");
+		return -1;
+	}
 	if (json_is_true(json_get(locking, "AutoLockManagers"))) {
 		fail(c, 501, UNIMPLEMENTED "locking managers is not supported yet");
 		return -1;
