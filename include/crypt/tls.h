@@ -2,8 +2,8 @@
  *
  * TLS 1.2 alone, ECDHE_ECDSA on P-256, AES-128-GCM where the processor has it and
  * ChaCha20-Poly1305 everywhere. Both ends show a certificate and check the other's against
- * the trust anchors and the time. No renegotiation, no resumption, no host names: who the
- * other end is, its certificate's common name tells.
+ * the trust anchors and the time; a server may let clients in that have none. No renegotiation,
+ * no host names: who the other end is, its certificate's subject tells.
  *
  * The time and all randomness come from the caller: an end is a function of its seed and of
  * the bytes it is fed. One turn of a user is: tls_feed what came, tls_read and tls_taken what
@@ -25,7 +25,8 @@ enum {
 	TLS_CHAIN_MAX = 4,	/* certificates that an end shows: its own, intermediate ones */
 	TLS_ANCHORS_MAX = 4,	/* while an authority is replaced there are two */
 	TLS_DN_MAX = 256,	/* an anchor's subject, in DER */
-	TLS_NAME_MAX = 64,	/* a common name: ub-common-name of RFC 5280 */
+	TLS_NAME_MAX = 64,	/* a name: ub-common-name and the like of RFC 5280 */
+	TLS_PIN_LEN = 32,
 	TLS_OVERHEAD = 325 + 85,	/* BearSSL's headers, padding and tags, both directions */
 	/* Sizes of a buffer. FULL: records of 16 KB both ways. SMALL: of 4 KB: a client
 	 * asks for them (RFC 6066, 4); a server with SMALL serves only such clients. */
@@ -49,9 +50,16 @@ struct tls_anchor {
 };
 
 struct tls_config {
-	const struct tls_identity *identity;	/* borrowed until the end of the connection */
+	/* Borrowed until the end of the connection. NULL: a client that shows no certificate. */
+	const struct tls_identity *identity;
 	const struct tls_anchor *anchors;	/* borrowed likewise */
 	uint32_t anchor_count;
+	/* A client that knows no anchor yet: the authority whose certificate has this digest
+	 * (crypt/token.h) is believed; the other end's chain must end with it. Borrowed; NULL:
+	 * the anchors count. */
+	const uint8_t *pin;
+	int strangers;		/* a server: clients without a certificate may come in; one that
+				 * is shown must be good */
 	int64_t now_s;		/* Unix time at which the other's certificate must be valid */
 	uint8_t seed[TLS_SEED_LEN];	/* fresh from io/entropy.h for each connection */
 };
@@ -82,8 +90,14 @@ void tls_done(struct tls *t);
 int tls_error(const struct tls *t, struct errmsg *msg);
 /* 1 from the end of the handshake on, until the connection fails or is closed. */
 int tls_is_open(const struct tls *t);
-/* The common name of the other end's certificate; "" before tls_is_open, or if it has none. */
+/* Of the subject of the other end's certificate: common name, unit (OU), organisation (O). "" before
+ * tls_is_open, if there is none, or if it is over TLS_NAME_MAX. */
 const char *tls_peer_name(const struct tls *t);
+const char *tls_peer_unit(const struct tls *t);
+const char *tls_peer_organisation(const struct tls *t);
+/* With a pin: the authority's certificate in DER, from tls_is_open on; else empty. Borrowed until
+ * tls_done. */
+struct slice tls_peer_authority(const struct tls *t);
 
 /* Takes bytes from the wire and returns how many. It takes no more while there is something
  * to read, or during the handshake to send; none at all after an error. */
