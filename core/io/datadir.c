@@ -16,15 +16,23 @@
 
 #define MARKER "swarmbox.json"
 #define MARKER_HEAD "{\"DataFormat\":"
+/* How a locked key file begins; then a salt, and the key sealed with one from it and the unlock
+ * key. Another begins with the key itself, and is no longer. */
+#define LOCKED "SWBXLOCK"
+#define LOCKED_PURPOSE "swarmbox data folder key"
 
 /* Removed in this order: without the key nothing that is left can be read. The lock goes
  * last. A program that puts a file into the data folder adds its name here. */
-static const char *const ours[] = { "key", "key.tmp", "node.json", "node.json.tmp", MARKER,
-				    MARKER ".tmp", "lock" };
+static const char *const ours[] = { "key", "key.tmp", "identity", "identity.tmp", "node.json",
+				    "node.json.tmp", MARKER, MARKER ".tmp", "lock" };
 /* What a making that broke off leaves. */
 static const char *const unfinished[] = { "key", "key.tmp", MARKER ".tmp", "lock" };
 
-enum { PID_TEXT_MAX = 24, MARKER_MAX = 4096, PATH_SIZE = FILE_PATH_MAX + 32 };
+enum {
+	PID_TEXT_MAX = 24, MARKER_MAX = 4096, PATH_SIZE = FILE_PATH_MAX + 32,
+	LOCKED_HEAD = 8 + SEAL_SALT_LEN,
+	LOCKED_LEN = LOCKED_HEAD + SEAL_KEY_LEN + SEAL_TAG_LEN,
+};
 
 /* ---- whose folder is it ------------------------------------------------------------- */
 
@@ -137,15 +145,26 @@ static void path_of(char out[PATH_SIZE], const struct datadir *d, const char *na
 	snprintf(out, PATH_SIZE, "%s/%s", d->folder.path, name);
 }
 
+static int key_write(const struct datadir *d, struct slice content, struct errmsg *msg)
+{
+	char path[PATH_SIZE];
+
+	path_of(path, d, "key");
+	return file_write(path, content, 0600, FILE_DURABLE, msg);
+}
+
+static int key_write_plain(const struct datadir *d, struct errmsg *msg)
+{
+	return key_write(d, (struct slice){ (const char *)d->key.bytes, SEAL_KEY_LEN }, msg);
+}
+
 static int make(struct datadir *d, struct errmsg *msg)
 {
 	char path[PATH_SIZE], text[64];
 	int err;
 
 	entropy_fill(d->key.bytes, sizeof(d->key.bytes));
-	path_of(path, d, "key");
-	err = file_write(path, (struct slice){ (char *)d->key.bytes, sizeof(d->key.bytes) }, 0600,
-			 FILE_DURABLE, msg);
+	err = key_write_plain(d, msg);
 	if (err < 0)
 		return err;
 	snprintf(text, sizeof(text), MARKER_HEAD "%d}\n", DATADIR_FORMAT);
@@ -153,17 +172,21 @@ static int make(struct datadir *d, struct errmsg *msg)
 	return file_write(path, slice_of(text), 0600, FILE_DURABLE, msg);
 }
 
-static int key_read(struct datadir *d, struct errmsg *msg)
+/* The key file's bytes. 0 or a code with msg. */
+static int key_file(const struct datadir *d, uint8_t bytes[LOCKED_LEN], size_t *len,
+		    struct errmsg *msg)
 {
 	struct buf b;
 	int err;
 
 	buf_init(&b, MARKER_MAX);
 	err = folder_read(&d->folder, "key", &b, msg);
-	if (err == 0 && b.len != sizeof(d->key.bytes))
+	if (err == 0 && b.len != SEAL_KEY_LEN &&
+	    (b.len != LOCKED_LEN || memcmp(b.data, LOCKED, 8) != 0))
 		err = ERR_CORRUPT;
 	if (err == 0)
-		memcpy(d->key.bytes, b.data, sizeof(d->key.bytes));
+		memcpy(bytes, b.data, b.len);
+	*len = b.len;
 	if (b.data)
 		mem_wipe(b.data, b.len);
 	buf_done(&b);
@@ -172,6 +195,57 @@ static int key_read(struct datadir *d, struct errmsg *msg)
 				  "can be read; put the folder back from a copy, or remove it and "
 				  "run 'swarmbox init' to begin anew", d->folder.path);
 	return err;
+}
+
+static int key_read(struct datadir *d, struct errmsg *msg)
+{
+	uint8_t bytes[LOCKED_LEN];
+	size_t len;
+	int err = key_file(d, bytes, &len, msg);
+
+	if (err == 0 && len == LOCKED_LEN)
+		d->locked = 1;
+	else if (err == 0)
+		memcpy(d->key.bytes, bytes, SEAL_KEY_LEN);
+	mem_wipe(bytes, sizeof(bytes));
+	return err;
+}
+
+int datadir_unlock(struct datadir *d, const struct seal_key *unlock, struct errmsg *msg)
+{
+	static const uint8_t nonce[SEAL_NONCE_LEN];	/* the salt makes the key one of its own */
+	uint8_t bytes[LOCKED_LEN];
+	struct seal_key key;
+	size_t len;
+	int err = key_file(d, bytes, &len, msg);
+
+	if (err < 0 || len != LOCKED_LEN)
+		return err < 0 ? err : errmsg_set(msg, ERR_CORRUPT, "%s/key: not locked any more",
+						  d->folder.path);
+	seal_derive(unlock, bytes + 8, LOCKED_PURPOSE, &key);
+	err = seal_open(&key, nonce, SLICE(LOCKED), (struct slice){ (char *)bytes + LOCKED_HEAD,
+			SEAL_KEY_LEN + SEAL_TAG_LEN }, d->key.bytes);
+	mem_wipe(&key, sizeof(key));
+	if (err < 0)
+		return errmsg_set(msg, ERR_DENIED, "invalid key provided");
+	d->locked = 0;
+	return 0;
+}
+
+int datadir_lock(const struct datadir *d, const struct seal_key *unlock, struct errmsg *msg)
+{
+	static const uint8_t nonce[SEAL_NONCE_LEN];
+	uint8_t bytes[LOCKED_LEN] = LOCKED;
+	struct seal_key key;
+
+	if (!unlock)
+		return key_write_plain(d, msg);
+	entropy_fill(bytes + 8, SEAL_SALT_LEN);
+	seal_derive(unlock, bytes + 8, LOCKED_PURPOSE, &key);
+	seal_close(&key, nonce, SLICE(LOCKED), (struct slice){ (const char *)d->key.bytes,
+		   SEAL_KEY_LEN }, bytes + LOCKED_HEAD);
+	mem_wipe(&key, sizeof(key));
+	return key_write(d, (struct slice){ (char *)bytes, LOCKED_LEN }, msg);
 }
 
 static int open_steps(struct datadir *d, const char *path, struct errmsg *msg)
@@ -237,13 +311,20 @@ static int raft_remove(void *arg, const char *name)
 	return folder_remove(w->folder, name, w->msg);
 }
 
-int datadir_wipe(struct datadir *d, struct errmsg *msg)
+int datadir_wipe_log(struct datadir *d, struct errmsg *msg)
 {
 	struct wipe w = { &d->raft, msg };
+	int err = folder_each(&d->raft, raft_remove, &w, msg);
+
+	return err < 0 ? err : folder_sync(&d->raft, msg);
+}
+
+int datadir_wipe(struct datadir *d, struct errmsg *msg)
+{
 	int err = folder_remove(&d->folder, ours[0], msg);
 
 	if (err == 0)
-		err = folder_each(&d->raft, raft_remove, &w, msg);
+		err = datadir_wipe_log(d, msg);
 	/* Not empty: there is something that is not ours. */
 	if (err == 0 && unlinkat(d->folder.fd, "raft", AT_REMOVEDIR) < 0 && errno != ENOTEMPTY)
 		err = folder_error(&d->folder, "raft", msg);

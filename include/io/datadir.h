@@ -2,9 +2,11 @@
  *
  *	swarmbox.json	the marker: {"DataFormat":1}
  *	lock		held by the daemon that runs here (its pid as text)
- *	key		32 random bytes, mode 0600: the master key of what lies sealed here
+ *	key		32 random bytes, mode 0600: the master key of what lies sealed here; or
+ *			itself sealed with an unlock key (crypt/token.h)
  *	raft/		log segments (io/wal.h) and snapshots (io/snapshot.h)
  *	node.json	what the node is; written by the daemon with file_write
+ *	identity	its certificate and key, sealed; likewise
  */
 #ifndef SB_IO_DATADIR_H
 #define SB_IO_DATADIR_H
@@ -17,7 +19,8 @@ enum { DATADIR_FORMAT = 1 };
 struct datadir {
 	struct folder folder;		/* read */
 	struct folder raft;		/* read */
-	struct seal_key key;		/* read */
+	struct seal_key key;		/* read; zeros while it is locked */
+	int locked;			/* read */
 	int lock;			/* private */
 };
 
@@ -29,8 +32,15 @@ struct datadir {
  * stays open.
  */
 int datadir_open(struct datadir *d, const char *path, struct errmsg *msg);
+/* The key of a folder that is locked. ERR_DENIED: not with this unlock key. Else as folder_read. */
+int datadir_unlock(struct datadir *d, const struct seal_key *unlock, struct errmsg *msg);
+/* From now on, and after each start, the key can only be had with unlock; NULL: by everybody who
+ * reads the file. An error of file_write: it is as it was. */
+int datadir_lock(const struct datadir *d, const struct seal_key *unlock, struct errmsg *msg);
 /* Wipes the key from memory and gives up the lock. */
 void datadir_close(struct datadir *d);
+/* Removes the log and the snapshots: of a manager that is none any more. */
+int datadir_wipe_log(struct datadir *d, struct errmsg *msg);
 /* Removes our own files by name, the key first, and the lock last; what is not ours stays.
  * The folder itself stays, it may be a mount. Then only datadir_close may follow. */
 int datadir_wipe(struct datadir *d, struct errmsg *msg);

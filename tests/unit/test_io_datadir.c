@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "io/datadir.h"
 #include "io/entropy.h"
+#include "io/file.h"
 #include "scratch.h"
 #include "unit.h"
 
@@ -147,6 +148,64 @@ TEST(a_wipe_takes_our_files_and_leaves_others)
 	datadir_close(&d);
 	CHECK_INT(scratch_count(path, "", NULL), 4);
 	CHECK_INT(scratch_count(raft, "", NULL), 3);
+	scratch_remove(path);
+}
+
+TEST(a_locked_folder_opens_with_its_unlock_key_alone)
+{
+	static const struct seal_key none;
+	struct seal_key unlock = { "one key" }, other = { "another key" }, key;
+	static struct datadir d;
+	char path[SCRATCH_PATH];
+	struct errmsg msg = { { 0 } };
+
+	scratch_make(path);
+	CHECK_INT(datadir_open(&d, path, &msg), 0);
+	CHECK_INT(d.locked, 0);
+	key = d.key;
+	CHECK_INT(datadir_lock(&d, &unlock, &msg), 0);
+	datadir_close(&d);
+	CHECK_INT(mode_of(scratch_file(path, "key")), 0600);
+
+	CHECK_INT(datadir_open(&d, path, &msg), 0);
+	CHECK_INT(d.locked, 1);
+	CHECK(memcmp(&d.key, &none, sizeof(none)) == 0);
+	CHECK_INT(datadir_unlock(&d, &other, &msg), ERR_DENIED);
+	CHECK_STR(msg.text, "invalid key provided");
+	CHECK_INT(d.locked, 1);
+	CHECK_INT(datadir_unlock(&d, &unlock, &msg), 0);
+	CHECK_INT(d.locked, 0);
+	CHECK(memcmp(&d.key, &key, sizeof(key)) == 0);
+
+	/* Another unlock key, then none. */
+	CHECK_INT(datadir_lock(&d, &other, &msg), 0);
+	datadir_close(&d);
+	CHECK_INT(datadir_open(&d, path, &msg), 0);
+	CHECK_INT(datadir_unlock(&d, &unlock, &msg), ERR_DENIED);
+	CHECK_INT(datadir_unlock(&d, &other, &msg), 0);
+	CHECK_INT(datadir_lock(&d, NULL, &msg), 0);
+	datadir_close(&d);
+	CHECK_INT(datadir_open(&d, path, &msg), 0);
+	CHECK_INT(d.locked, 0);
+	CHECK(memcmp(&d.key, &key, sizeof(key)) == 0);
+	datadir_close(&d);
+	scratch_remove(path);
+}
+
+TEST(a_log_can_be_wiped_alone)
+{
+	static struct datadir d;
+	char path[SCRATCH_PATH];
+	struct errmsg msg = { { 0 } };
+
+	scratch_make(path);
+	CHECK_INT(datadir_open(&d, path, &msg), 0);
+	CHECK_INT(file_write(scratch_file(path, "raft/wal-1"), SLICE("x"), 0600, FILE_VOLATILE,
+			     &msg), 0);
+	CHECK_INT(datadir_wipe_log(&d, &msg), 0);
+	CHECK_INT(mode_of(scratch_file(path, "raft/wal-1")), 0);
+	CHECK_INT(mode_of(scratch_file(path, "key")), 0600);
+	datadir_close(&d);
 	scratch_remove(path);
 }
 

@@ -1,0 +1,48 @@
+/* main_trust.h - what a node shows others and whom it believes, in its data folder. I/O.
+ *
+ * One file, `identity`: the node's certificate and those that link it to a root, its key, and the
+ * roots it believes, sealed with the folder's master key, so that they are replaced together. What
+ * a node is stands in its certificate: its id, its role, its swarm.
+ */
+#ifndef SB_APPLETS_MANAGER_MAIN_TRUST_H
+#define SB_APPLETS_MANAGER_MAIN_TRUST_H
+#include "applets/manager/manager.h"
+#include "base/err.h"
+#include "crypt/x509.h"
+#include "io/datadir.h"
+
+enum { TRUST_TEXT_MAX = (TLS_CHAIN_MAX + TLS_ANCHORS_MAX + 1) * X509_PEM_MAX };
+
+struct trust {			/* all read */
+	struct tls_identity identity;
+	struct tls_anchor anchors[TLS_ANCHORS_MAX];
+	uint32_t anchor_count;
+	struct x509_cert cert;		/* its own */
+	struct x509_name issuer;
+	struct slice chain, roots;	/* PEM; in arena, as all that the others point to */
+	struct slice root_key;		/* PEM, of the swarm's founder until it is founded; else empty */
+	struct arena arena;
+};
+
+/* "manager", "worker" units of certificates, as Docker names them. */
+extern const char trust_manager_unit[], trust_worker_unit[];
+
+int trust_is_manager(const struct trust *t);
+/* Wipes the keys. */
+void trust_done(struct trust *t);
+/* From texts in PEM: root_key may be empty. ERR_INVALID with msg: they do not parse, or the key is
+ * not the certificate's. */
+int trust_take(struct trust *t, struct slice chain, struct slice key, struct slice roots,
+	       struct slice root_key, struct errmsg *msg);
+/* A new swarm: its root, and a manager's certificate for this node. */
+int trust_found(struct trust *t, const char *node_id, const char *swarm_id, int64_t now_s,
+		struct errmsg *msg);
+/* A key of this node's, not certified yet, and a request for it in PEM. subject: NULL for one that
+ * joins. */
+void trust_request(uint8_t key[X509_KEY_LEN], const struct x509_name *subject, struct buf *pem);
+
+/* Durable when it returns 0. */
+int trust_save(const struct trust *t, const struct datadir *dir, struct errmsg *msg);
+/* ERR_NOT_FOUND: there is none. ERR_CORRUPT: damaged, or sealed with another key. */
+int trust_load(struct trust *t, const struct datadir *dir, struct errmsg *msg);
+#endif
