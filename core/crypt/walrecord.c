@@ -42,6 +42,7 @@ void walsegment_begin(struct walsegment *s, const struct seal_key *master,
 	assert(s->first > 0);
 	memcpy(header, magic, sizeof(magic));
 	bytes_put(header + 8, 4, WALSEGMENT_VERSION);
+	bytes_put(header + 12, 4, s->sequence);
 	bytes_put(header + 16, 8, s->first);
 	memcpy(header + SALT_AT, salt, SEAL_SALT_LEN);
 	memcpy(header + PREVIOUS_AT, s->previous, WALRECORD_CHAIN_LEN);
@@ -63,7 +64,8 @@ int walsegment_parse(struct walsegment *s, const struct seal_key *master, struct
 	if (file.len < WALSEGMENT_HEADER || memcmp(header, magic, sizeof(magic)) != 0)
 		return ERR_CORRUPT;
 	version = bytes_get_u32(header + 8);
-	*s = (struct walsegment){ .first = bytes_get_u64(header + 16) };
+	*s = (struct walsegment){ .first = bytes_get_u64(header + 16),
+				  .sequence = bytes_get_u32(header + 12) };
 	seal_derive(master, header + SALT_AT, purpose, &s->key);
 	seal_nonce(NONCE_HEADER, 0, nonce);
 	tag = (struct slice){ file.data + TAG_AT, SEAL_TAG_LEN };

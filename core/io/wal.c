@@ -105,6 +105,7 @@ static int rotate(struct wal *w, struct errmsg *msg)
 	w->files[w->file_count - 1].size = w->size;
 	memcpy(w->segment.previous, w->segment.chain, WALRECORD_CHAIN_LEN);
 	w->segment.first = w->last + 1;
+	w->segment.sequence = (uint32_t)sequence;
 	entropy_fill(salt, sizeof(salt));
 	buf_init(&content, WALSEGMENT_HEADER + WALRECORD_OVERHEAD);
 	walsegment_begin(&w->segment, w->key, salt, &content);

@@ -82,17 +82,20 @@ static int is_damage(const struct recovery *r, int err)
 }
 
 /* On failure r->reader stays where it was. */
-static int header_parse(struct recovery *r, const char *name, struct slice bytes)
+static int header_parse(struct recovery *r, uint64_t sequence, struct slice bytes)
 {
 	struct walsegment s;
 	int err = walsegment_parse(&s, r->w->key, bytes);
 
+	if (err == 0 && s.sequence != (uint32_t)sequence)
+		err = ERR_CORRUPT;	/* another segment's was written here */
 	if (err == 0)
 		r->reader = s;
 	walsegment_done(&s);
 	if (err == ERR_UNSUPPORTED)
-		return errmsg_set(r->msg, err, "%s/%s: made by a newer swarmbox; use that one",
-				  r->w->folder->path, name);
+		return errmsg_set(r->msg, err, "%s/wal-%016llx: made by another version of "
+				  "swarmbox; use that one", r->w->folder->path,
+				  (unsigned long long)sequence);
 	return err;
 }
 
@@ -112,7 +115,8 @@ static int header_read(struct recovery *r, const struct wal_file *file)
 	if (n < 0)
 		err = folder_error(f, name, r->msg);
 	folder_file_close(f, fd);
-	return err < 0 ? err : header_parse(r, name, (struct slice){ header, (size_t)n });
+	return err < 0 ? err : header_parse(r, file->sequence, (struct slice){ header,
+								 (size_t)n });
 }
 
 /* Reads a whole segment; r->reader then stands before its first record. */
@@ -127,7 +131,7 @@ static int segment_read(struct recovery *r, const struct wal_file *file)
 	r->unread = err < 0;
 	if (err < 0 && (!is_damage(r, err) || r->file.len < WALSEGMENT_HEADER))
 		return err;
-	return header_parse(r, name, buf_slice(&r->file));
+	return header_parse(r, file->sequence, buf_slice(&r->file));
 }
 
 /* Drops the oldest of which every record is below config->keep. */
@@ -395,7 +399,8 @@ static int segment_start(struct recovery *r)
 	uint8_t salt[SEAL_SALT_LEN];
 	int err = 0;
 
-	w->segment = (struct walsegment){ .first = w->last + 1 };
+	w->segment = (struct walsegment){ .first = w->last + 1,
+					  .sequence = (uint32_t)(r->sequence_last + 1) };
 	if (from < count) {
 		w->segment.first = w->files[from].first;
 		memcpy(w->segment.previous, w->files[from].previous, WALRECORD_CHAIN_LEN);

@@ -1,7 +1,7 @@
 /* walrecord.h - the bytes of a log segment: header and record frames. Pure.
  *
  * Segment header, 104 bytes, little endian:
- *	magic "SWBXWAL\n", version u32, zero u32, first u64 (number of its first record),
+ *	magic "SWBXWAL\n", version u32, sequence u32, first u64 (number of its first record),
  *	salt 32, previous 32 (chain of the record before, then zeros), tag 16
  * Record, WALRECORD_OVERHEAD + payload:
  *	length u24, type u8, number u32 (in this segment, from 1), durable u32, chain 8,
@@ -21,7 +21,7 @@
 #include "crypt/seal.h"
 
 enum {
-	WALSEGMENT_VERSION = 1,
+	WALSEGMENT_VERSION = 2,
 	WALSEGMENT_HEADER = 104,
 	WALRECORD_FRAME = 20,
 	WALRECORD_OVERHEAD = WALRECORD_FRAME + SEAL_TAG_LEN,
@@ -41,14 +41,17 @@ enum walrecord_type {
 struct walsegment {
 	struct seal_key key;			/* private; wipe with walsegment_done */
 	uint64_t first;				/* number of its first record */
+	/* The low bits of its place among the segments, as its file's name has it: what a disk
+	 * wrote to the place of another segment is not taken for that one. */
+	uint32_t sequence;
 	uint8_t previous[WALRECORD_CHAIN_LEN];	/* chain of the segment before */
 	uint8_t chain[WALRECORD_CHAIN_LEN];	/* of the last record */
 	uint32_t count;				/* records so far */
 	uint32_t offset;			/* where the next record begins */
 };
 
-/* A new segment: appends its header to out. The caller has set s->first, and s->previous
- * (zeros for the first segment of all). salt: random. */
+/* A new segment: appends its header to out. The caller has set s->first, s->sequence, and
+ * s->previous (zeros for the first segment of all). salt: random. */
 void walsegment_begin(struct walsegment *s, const struct seal_key *master,
 		      const uint8_t salt[SEAL_SALT_LEN], struct buf *out);
 /* Reads the header. ERR_UNSUPPORTED: another version. ERR_CORRUPT: not a segment, damaged,

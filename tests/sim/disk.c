@@ -274,7 +274,7 @@ static ssize_t op_write(void *context, int fd, const void *bytes, size_t n, uint
 		return 0;
 	if (trouble(d, 0)) {
 		/* Of what broke off a part may be there (but see disk_restart). */
-		if (!d->rotten)
+		if (!d->scar_count)
 			put(d, inode, bytes, (size_t)rng_below(&d->rng, n), offset);
 		return -1;
 	}
@@ -289,7 +289,7 @@ static ssize_t op_write(void *context, int fd, const void *bytes, size_t n, uint
 		}
 		n = (size_t)(inode->size - offset);
 	}
-	if (n > 1 && !d->rotten && rng_chance(&d->rng, 1, 64))
+	if (n > 1 && !d->scar_count && rng_chance(&d->rng, 1, 64))
 		n = 1 + (size_t)rng_below(&d->rng, n - 1);
 	put(d, inode, bytes, n, offset);
 	return (ssize_t)n;
@@ -507,7 +507,7 @@ void disk_restart(struct disk *d, int power)
 
 	/* What is rotten is told from what was torn by what stands behind it: all of that, or what
 	 * was there before, but no mixture. */
-	if (d->rotten && kept < 4)
+	if (d->scar_count && kept < 4)
 		kept = 0;
 	for (int i = 0; i < DISK_HANDLES; i++) {
 		if (d->handles[i])
@@ -534,11 +534,23 @@ void disk_restart(struct disk *d, int power)
 	names_revert(d);
 }
 
+static void scars_forget(struct disk *d)
+{
+	while (d->scar_count > 0) {
+		struct disk_inode *inode = d->scars[--d->scar_count].inode;
+
+		inode->opens--;
+		drop(d, inode);
+	}
+	d->rot_last = 0;
+}
+
 void disk_wipe(struct disk *d)
 {
 	enum disk_fault (*fault)(void *, int) = d->fault;
 
 	d->fault = NULL;
+	scars_forget(d);
 	disk_restart(d, 0);
 	while (d->now.count > 0)
 		op_remove(d, d->now.entries[0].name);
@@ -548,14 +560,52 @@ void disk_wipe(struct disk *d)
 
 /* ---- rot ----------------------------------------------------------------------- */
 
-static void rot_forget(struct disk *d)
+/* Both what is durable and what is read. The range is within a sector. */
+static void set_durable(struct disk_inode *inode, uint64_t offset, const uint8_t *bytes, size_t len)
 {
-	struct disk_inode *inode = d->rotten;
+	struct page *page = page_for(inode, (size_t)(offset / DISK_PAGE));
 
-	d->rotten = NULL;
-	if (inode)
-		inode->opens--;
-	drop(d, inode);
+	memcpy(page->durable + offset % DISK_PAGE, bytes, len);
+	memcpy(page->now + offset % DISK_PAGE, bytes, len);
+}
+
+static void scar(struct disk *d, struct disk_inode *inode, uint64_t offset, const uint8_t *bytes,
+		 size_t len)
+{
+	struct disk_scar *s = &d->scars[d->scar_count++];
+	const struct page *page = page_for(inode, (size_t)(offset / DISK_PAGE));
+
+	s->inode = inode;
+	s->offset = offset;
+	s->len = len;
+	memcpy(s->bytes, page->durable + offset % DISK_PAGE, len);
+	inode->opens++;
+	set_durable(inode, offset, bytes, len);
+}
+
+/* Time has passed since it was written: nothing of it is in the cache alone. */
+static void settle_inode(struct disk_inode *inode)
+{
+	for (size_t i = 0; i < inode->page_count; i++) {
+		struct page *page = inode->pages[i];
+
+		for (size_t s = 0; page && page->dirty && s < SECTORS; s++)
+			sector_durable(page, s);
+		if (page)
+			page->dirty = 0;
+	}
+	inode->durable_size = inode->size;
+}
+
+static struct disk_entry *any_file(struct disk *d)
+{
+	struct disk_entry *e;
+
+	if (d->durable.count == 0 || d->undo)
+		return NULL;
+	e = &d->durable.entries[rng_below(&d->rng, (uint64_t)d->durable.count)];
+	settle_inode(e->inode);
+	return e;
 }
 
 static uint64_t content_end(const struct disk_inode *inode)
@@ -573,58 +623,64 @@ static uint64_t content_end(const struct disk_inode *inode)
 
 const char *disk_rot(struct disk *d, uint64_t *offset)
 {
-	struct disk_entry *e;
-	struct page *page;
-	uint64_t end, at;
-	uint8_t bit;
+	struct disk_entry *e = any_file(d);
+	uint64_t end = e ? content_end(e->inode) : 0, at;
+	uint8_t byte;
 
-	if (d->durable.count == 0 || d->undo)
-		return NULL;
-	e = &d->durable.entries[rng_below(&d->rng, (uint64_t)d->durable.count)];
-	/* Time has passed since it was written: nothing of it is in the cache alone. */
-	for (size_t i = 0; i < e->inode->page_count; i++) {
-		struct page *p = e->inode->pages[i];
-
-		for (size_t s = 0; p && p->dirty && s < SECTORS; s++)
-			sector_durable(p, s);
-		if (p)
-			p->dirty = 0;
-	}
-	e->inode->durable_size = e->inode->size;
-	end = content_end(e->inode);
 	if (end == 0)
 		return NULL;
 	at = rng_below(&d->rng, end);
 	if (end > LAST_BYTES && rng_chance(&d->rng, 1, 4))
 		at = end - 1 - rng_below(&d->rng, LAST_BYTES);
-	page = page_for(e->inode, (size_t)(at / DISK_PAGE));
-	bit = (uint8_t)(1u << rng_below(&d->rng, 8));
-	page->durable[at % DISK_PAGE] ^= bit;
-	page->now[at % DISK_PAGE] ^= bit;
-	rot_forget(d);
-	d->rotten = e->inode;
-	d->rotten->opens++;
-	d->rot_offset = at;
-	d->rot_bit = bit;
+	byte = page_for(e->inode, (size_t)(at / DISK_PAGE))->durable[at % DISK_PAGE] ^
+	       (uint8_t)(1u << rng_below(&d->rng, 8));
+	scars_forget(d);
+	scar(d, e->inode, at, &byte, 1);
 	d->rot_last = end - at < LAST_BYTES;
 	*offset = at;
 	return e->name;
 }
 
+/* A sector before the last bytes of the file's content; UINT64_MAX: there is none. */
+static uint64_t any_sector(struct disk *d, const struct disk_inode *inode)
+{
+	uint64_t end = content_end(inode), count = end < LAST_BYTES ? 0 :
+		(end - LAST_BYTES) / DISK_SECTOR;
+
+	return count == 0 ? UINT64_MAX : rng_below(&d->rng, count) * DISK_SECTOR;
+}
+
+const char *disk_misdirect(struct disk *d, uint64_t *offset)
+{
+	struct disk_entry *from = any_file(d), *to = from ? any_file(d) : NULL;
+	uint64_t at = from ? any_sector(d, from->inode) : UINT64_MAX;
+	uint64_t target = to ? any_sector(d, to->inode) : UINT64_MAX;
+	uint8_t bytes[DISK_SECTOR];
+
+	if (at == UINT64_MAX || target == UINT64_MAX ||
+	    (from->inode == to->inode && at == target))
+		return NULL;
+	memcpy(bytes, page_for(from->inode, (size_t)(at / DISK_PAGE))->durable + at % DISK_PAGE,
+	       sizeof(bytes));
+	scars_forget(d);
+	scar(d, to->inode, target, bytes, sizeof(bytes));
+	scar(d, from->inode, at, zeros, sizeof(bytes));
+	*offset = at;
+	return from->name;
+}
+
 void disk_heal(struct disk *d)
 {
-	if (!d->rotten)
-		return;
-	struct page *page = page_for(d->rotten, (size_t)(d->rot_offset / DISK_PAGE));
+	for (int i = d->scar_count; i-- > 0;) {
+		struct disk_scar *s = &d->scars[i];
 
-	page->durable[d->rot_offset % DISK_PAGE] ^= d->rot_bit;
-	page->now[d->rot_offset % DISK_PAGE] ^= d->rot_bit;
-	rot_forget(d);
+		set_durable(s->inode, s->offset, s->bytes, s->len);
+	}
+	scars_forget(d);
 }
 
 void disk_done(struct disk *d)
 {
-	rot_forget(d);
 	disk_wipe(d);
 	assert(!d->inodes);
 }

@@ -41,6 +41,16 @@ struct disk_undo {
 
 enum disk_fault { DISK_OK, DISK_IO_ERROR, DISK_NO_SPACE, DISK_DIES };
 
+/* A place of a file that is not as it was written, and what stood there. */
+struct disk_scar {
+	struct disk_inode *inode;
+	uint64_t offset;
+	size_t len;
+	uint8_t bytes[DISK_SECTOR];
+};
+
+enum { DISK_SCARS = 2 };	/* a sector that is elsewhere is missed at one place, too */
+
 struct disk {
 	struct rng rng;			/* of what a power cut leaves */
 	struct disk_names now, durable;
@@ -57,9 +67,8 @@ struct disk {
 	enum disk_fault (*fault)(void *arg, int sync);
 	void *arg;
 	int dead;
-	struct disk_inode *rotten;	/* where disk_rot was last */
-	uint64_t rot_offset;
-	uint8_t rot_bit;
+	struct disk_scar scars[DISK_SCARS];	/* of the last damage */
+	int scar_count;
 	int rot_last;			/* it was in the end of what is written there */
 	/* No file grows; or, where what is written over takes room, too, nothing is written. */
 	enum disk_room { DISK_ROOM, DISK_FULL, DISK_FULLER } full;
@@ -80,6 +89,11 @@ void disk_wipe(struct disk *d);
 /* Flips one bit of what is durable, in some file that is not empty. The name of the file, or NULL
  * when there is none or a sync is not over. */
 const char *disk_rot(struct disk *d, uint64_t *offset);
-/* Takes the last one back, as a copy of the folder that was made before does. */
+/* A sector of some file was written to the place of another, maybe of another file: that one holds
+ * its bytes, and its own place is as if nothing had been written. Not in the last bytes of a file:
+ * a last write that never came, and what tells of it with it, leaves no trace. The name of the file
+ * whose sector it was, or NULL as above. */
+const char *disk_misdirect(struct disk *d, uint64_t *offset);
+/* Takes the last damage back, as a copy of the folder that was made before does. */
 void disk_heal(struct disk *d);
 #endif

@@ -63,7 +63,8 @@ static void killed_late(struct sim *sim, struct happening *h)
 	host_crash(h->host, sim->faults && rng_chance(&sim->rng, 1, 3), "killed");
 }
 
-static void do_rot(struct sim *sim)
+static void hurt_disk(struct sim *sim, const char *(*how)(struct disk *d, uint64_t *offset),
+		      enum mark mark, const char *what)
 {
 	struct host *host = any_host(sim);
 	const char *name;
@@ -74,14 +75,24 @@ static void do_rot(struct sim *sim)
 	if (!host || !host->up || host->store.wal.failed || host->store.disk.full ||
 	    !may_damage(sim, host))
 		return;
-	name = disk_rot(&host->store.disk, &offset);
+	name = how(&host->store.disk, &offset);
 	if (!name)
 		return;
-	sim->marks[MARK_ROT]++;
-	sim_trace(sim, "%s: a bit of %s at %llu flips", host->name, name,
-		  (unsigned long long)offset);
+	sim->marks[mark]++;
+	sim_trace(sim, "%s: %s of %s at %llu %s", host->name, what, name,
+		  (unsigned long long)offset, mark == MARK_ROT ? "flips" : "is elsewhere");
 	damage(host, ROTTEN);
 	sim_at_host(host, 0, sim_between(sim, 0, 600 * MS), killed_late, NULL);
+}
+
+static void do_rot(struct sim *sim)
+{
+	hurt_disk(sim, disk_rot, MARK_ROT, "a bit");
+}
+
+static void do_misdirect(struct sim *sim)
+{
+	hurt_disk(sim, disk_misdirect, MARK_MISDIRECTED, "a sector");
 }
 
 static void lose_folder(struct sim *sim)
@@ -315,8 +326,8 @@ static void strike(struct sim *sim)
 	} kinds[] = {
 		{ OPT_CUT, do_cut }, { OPT_RESET, do_reset }, { OPT_PAUSE, do_pause },
 		{ OPT_KILL, do_kill }, { OPT_ALL_DOWN, all_down }, { OPT_FULL, do_fill },
-		{ OPT_ROT, do_rot }, { OPT_LOSE, lose_folder }, { OPT_MEMBERS, do_members },
-		{ OPT_STOP, do_stop }, { OPT_CLOCK, step_clock },
+		{ OPT_ROT, do_rot }, { OPT_MISDIRECT, do_misdirect }, { OPT_LOSE, lose_folder },
+		{ OPT_MEMBERS, do_members }, { OPT_STOP, do_stop }, { OPT_CLOCK, step_clock },
 	};
 	enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 	uint64_t sum = 0, at;

@@ -6,7 +6,7 @@
 #define SIM_MARKS(X) \
 	/* the process */ \
 	X(MARK_CRASH, "crash") \
-	X(MARK_MID_STEP, "crash between two effects") \
+	X(MARK_MID_STEP, "crash between two effects, as of a failed allocation") \
 	X(MARK_MID_DISK, "crash between two operations of the disk") \
 	X(MARK_POWER, "power cut") \
 	X(MARK_ALL_DOWN, "power cut of all managers") \
@@ -38,6 +38,8 @@
 	X(MARK_DISK_BACK, "manager back after its disk failed") \
 	X(MARK_DISK_SLOW, "sync stalls") \
 	X(MARK_ROT, "bit rot") \
+	X(MARK_MISDIRECTED, "sector written to another's place") \
+	X(MARK_MISDIRECTED_FOUND, "and found") \
 	X(MARK_ROT_LOG, "rot of the log found") \
 	X(MARK_ROT_LAST, "rot of the last record told from a torn one") \
 	X(MARK_ROT_SNAPSHOT, "rot of a snapshot found") \
@@ -123,6 +125,7 @@ enum mark {
 	X(OPT_ALL_DOWN, "all-down", 2) \
 	X(OPT_FULL, "disk-full", 3) \
 	X(OPT_ROT, "rot", 4) \
+	X(OPT_MISDIRECT, "misdirect", 4) \
 	X(OPT_LOSE, "lose-folder", 3) \
 	X(OPT_MEMBERS, "members", 6) \
 	X(OPT_STOP, "stop", 4) \

@@ -120,6 +120,7 @@ static void note_text(void *context, enum log_level level, const char *text)
 		sim_fail(sim, "%s: its disk is whole, and it says: %s", host->name, text);
 	sim->marks[strstr(text, "snapshot-") ? MARK_ROT_SNAPSHOT : MARK_ROT_LOG]++;
 	sim->marks[MARK_ROT_LAST] += host->store.disk.rot_last != 0;
+	sim->marks[MARK_MISDIRECTED_FOUND] += host->store.disk.scar_count == DISK_SCARS;
 	host->store.cut = 1;
 }
 

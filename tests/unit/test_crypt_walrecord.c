@@ -197,7 +197,7 @@ TEST(another_key_and_another_version_are_refused)
 	sample_make(&m);
 	CHECK_INT(walsegment_parse(&s, &other, buf_slice(&m.bytes)), ERR_CORRUPT);
 	/* A version that is only damaged fits its tag no more, and the right one does. */
-	m.bytes.data[8] = 2;
+	m.bytes.data[8] = WALSEGMENT_VERSION + 1;
 	CHECK_INT(walsegment_parse(&s, &master, buf_slice(&m.bytes)), ERR_CORRUPT);
 	m.bytes.data[88] ^= 1;
 	CHECK_INT(walsegment_parse(&s, &master, buf_slice(&m.bytes)), ERR_UNSUPPORTED);

@@ -373,6 +373,32 @@ TEST(a_missing_or_foreign_segment_is_refused)
 	log_done(&l);
 }
 
+/* The disk wrote a segment's first sector to the place of the next one's. */
+TEST(a_segment_in_the_place_of_another_is_refused)
+{
+	static struct log l;
+	char *second, *third;
+	size_t n, m;
+
+	log_make(&l);
+	for (int i = 0; i < 20; i++) {
+		log_add(&l, 1, BIG);
+		CHECK_INT(wal_sync(&l.wal, &l.msg), 0);
+	}
+	wal_close(&l.wal);
+	second = scratch_read(scratch_file(l.path, "wal-0000000000000002"), &n);
+	third = scratch_read(scratch_file(l.path, "wal-0000000000000003"), &m);
+	CHECK(second && third && n > 512 && m > 512);
+	memcpy(third, second, 512);
+	memset(second, 0, 512);
+	scratch_write(scratch_file(l.path, "wal-0000000000000002"), second, n);
+	scratch_write(scratch_file(l.path, "wal-0000000000000003"), third, m);
+	CHECK_INT(log_open(&l, 1), ERR_CORRUPT);
+	free(second);
+	free(third);
+	log_done(&l);
+}
+
 /* The process ended between the new segment and the removal of those taken over. */
 TEST(segments_that_were_taken_over_do_not_count_again)
 {
