@@ -50,7 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct tls_anchor anchor;
 	static char buffer[TLS_BUFFER_FULL];
 	static struct tls t;
-	struct tls_config c = { &who, &anchor, 1, NOW_S, { 1 } };
+	struct tls_config c = { .identity = &who, .anchors = &anchor, .anchor_count = 1,
+				.now_s = NOW_S, .seed = { 1 } };
 	struct slice in = { (const char *)data + 1, size - 1 };
 
 	if (size < 2)

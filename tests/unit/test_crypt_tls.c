@@ -54,7 +54,8 @@ static void pair_free(struct pair *p)
 static struct tls_config config_of(const struct tls_identity *who, const struct tls_anchor *anchor,
 				   int64_t now_s, char seed)
 {
-	struct tls_config c = { who, anchor, 1, now_s, { 0 } };
+	struct tls_config c = { .identity = who, .anchors = anchor, .anchor_count = 1,
+				.now_s = now_s };
 
 	memset(c.seed, seed, sizeof(c.seed));
 	return c;
