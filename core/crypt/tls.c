@@ -12,6 +12,9 @@
 #include <bearssl.h>
 #include <string.h>
 #include "base/mem.h"
+#include "crypt/token.h"
+
+enum { COMMON_NAME, UNIT, ORGANISATION, NAMES };
 
 enum {
 	/* Days from the first of January of the year 0 to 1970, as BearSSL counts. */
@@ -29,8 +32,11 @@ struct state {
 	br_ec_private_key key;
 	br_x509_certificate chain[TLS_CHAIN_MAX];
 	br_x509_trust_anchor anchors[TLS_ANCHORS_MAX];
-	br_name_element name;
-	char common_name[TLS_NAME_MAX + 1];
+	br_name_element names[NAMES];
+	char texts[NAMES][TLS_NAME_MAX + 1];
+	const br_x509_class *class;	/* what the engine calls: one of those below */
+	struct tls_pin *pin;
+	unsigned refused;		/* what is wrong with the chain that a client showed */
 	void *buffer;
 	size_t size;
 	int opened;
@@ -111,31 +117,194 @@ static void set_ciphers(br_ssl_engine_context *e)
 	br_ssl_engine_set_ghash(e, ghash);
 }
 
+/* Pins: the chain is kept until all of it is there, then the authority in it that has the digest is
+ * the anchor with which it is checked. */
+
+static struct state *state_of_class(const br_x509_class **class)
+{
+	return (struct state *)(void *)((char *)(uintptr_t)class -
+					offsetof(struct state, class));
+}
+
+static void pin_start_chain(const br_x509_class **class, const char *server_name)
+{
+	struct tls_pin *pin = state_of_class(class)->pin;
+
+	(void)server_name;
+	pin->count = 0;
+	pin->failed = 0;
+	pin->authority = (struct slice){ NULL, 0 };
+}
+
+static void pin_start_cert(const br_x509_class **class, uint32_t length)
+{
+	struct tls_pin *pin = state_of_class(class)->pin;
+
+	pin->failed |= pin->count == TLS_CHAIN_MAX || length > TLS_CERT_MAX;
+	if (!pin->failed)
+		pin->len[pin->count] = 0;
+}
+
+static void pin_append(const br_x509_class **class, const unsigned char *bytes, size_t n)
+{
+	struct tls_pin *pin = state_of_class(class)->pin;
+
+	pin->failed |= !pin->failed && n > TLS_CERT_MAX - pin->len[pin->count];
+	if (pin->failed)
+		return;
+	memcpy(pin->der[pin->count] + pin->len[pin->count], bytes, n);
+	pin->len[pin->count] += n;
+}
+
+static void pin_end_cert(const br_x509_class **class)
+{
+	struct tls_pin *pin = state_of_class(class)->pin;
+
+	pin->count += !pin->failed;
+}
+
+static struct slice pin_cert(const struct tls_pin *pin, uint32_t i)
+{
+	return (struct slice){ (const char *)pin->der[i], pin->len[i] };
+}
+
+/* 1 when the authority is in the chain. */
+static int pin_find(struct tls_pin *pin)
+{
+	uint8_t digest[TLS_PIN_LEN];
+
+	for (uint32_t i = 0; i < pin->count; i++) {
+		token_digest(pin_cert(pin, i), digest);
+		if (!mem_equal_secret(digest, pin->digest, sizeof(digest)) ||
+		    tls_anchor_init(&pin->anchor, pin_cert(pin, i), NULL) < 0)
+			continue;
+		pin->authority = pin_cert(pin, i);
+		return 1;
+	}
+	return 0;
+}
+
+static void set_anchor(struct state *s, uint32_t i, const struct tls_anchor *anchor);
+
+static unsigned pin_end_chain(const br_x509_class **class)
+{
+	struct state *s = state_of_class(class);
+	const br_x509_class **inner = &s->x509.vtable;
+	struct tls_pin *pin = s->pin;
+	unsigned err;
+
+	if (pin->failed || !pin_find(pin))
+		return BR_ERR_X509_NOT_TRUSTED;
+	set_anchor(s, 0, &pin->anchor);
+	(*inner)->start_chain(inner, NULL);
+	for (uint32_t i = 0; i < pin->count; i++) {
+		(*inner)->start_cert(inner, (uint32_t)pin->len[i]);
+		(*inner)->append(inner, pin->der[i], pin->len[i]);
+		(*inner)->end_cert(inner);
+	}
+	err = (*inner)->end_chain(inner);
+	if (err)
+		pin->authority = (struct slice){ NULL, 0 };
+	return err;
+}
+
+static const br_x509_pkey *inner_get_pkey(const br_x509_class *const *class, unsigned *usages)
+{
+	const br_x509_minimal_context *x =
+		&state_of_class((const br_x509_class **)(uintptr_t)class)->x509;
+
+	return x->vtable->get_pkey(&x->vtable, usages);
+}
+
+static const br_x509_class pin_class = {
+	sizeof(struct state), pin_start_chain, pin_start_cert, pin_append, pin_end_cert,
+	pin_end_chain, inner_get_pkey,
+};
+
+/* Guests: the library lets them in without a certificate, and with a bad one just the same. That one
+ * is noted, and ends the connection as it opens. */
+
+static const br_x509_class **inner_of(const br_x509_class **class)
+{
+	return &state_of_class(class)->x509.vtable;
+}
+
+static void guest_start_chain(const br_x509_class **class, const char *server_name)
+{
+	(*inner_of(class))->start_chain(inner_of(class), server_name);
+}
+
+static void guest_start_cert(const br_x509_class **class, uint32_t length)
+{
+	state_of_class(class)->refused = BR_ERR_X509_NOT_TRUSTED;	/* until it is looked at */
+	(*inner_of(class))->start_cert(inner_of(class), length);
+}
+
+static void guest_append(const br_x509_class **class, const unsigned char *bytes, size_t n)
+{
+	(*inner_of(class))->append(inner_of(class), bytes, n);
+}
+
+static void guest_end_cert(const br_x509_class **class)
+{
+	(*inner_of(class))->end_cert(inner_of(class));
+}
+
+static unsigned guest_end_chain(const br_x509_class **class)
+{
+	struct state *s = state_of_class(class);
+	unsigned err = (*inner_of(class))->end_chain(inner_of(class));
+
+	if (s->refused)
+		s->refused = err;
+	return err;
+}
+
+static const br_x509_class guest_class = {
+	sizeof(struct state), guest_start_chain, guest_start_cert, guest_append, guest_end_cert,
+	guest_end_chain, inner_get_pkey,
+};
+
+struct slice tls_pin_authority(const struct tls_pin *pin)
+{
+	return pin->authority;
+}
+
+/* The library's pointers are not const, but it only reads. */
+static void set_anchor(struct state *s, uint32_t i, const struct tls_anchor *anchor)
+{
+	struct tls_anchor *from = (struct tls_anchor *)(uintptr_t)anchor;
+
+	s->anchors[i] = (br_x509_trust_anchor){
+		.dn = { from->dn, from->dn_len },
+		.flags = BR_X509_TA_CA,
+		.pkey = { .key_type = BR_KEYTYPE_EC,
+			  .key.ec = { BR_EC_secp256r1, from->point, TLS_POINT_LEN } },
+	};
+}
+
 static void set_checks(struct state *s, const struct tls_config *c)
 {
-	static const unsigned char common_name[] = { 3, 0x55, 0x04, 0x03 };	/* 2.5.4.3 */
+	/* 2.5.4.3, .11, .10: each with its length before it. */
+	static const unsigned char oids[NAMES][4] = {
+		{ 3, 0x55, 0x04, 0x03 }, { 3, 0x55, 0x04, 0x0b }, { 3, 0x55, 0x04, 0x0a },
+	};
 	int64_t now_s = c->now_s > 0 ? c->now_s : 0;
 	br_x509_minimal_context *x = &s->x509;
 
-	for (uint32_t i = 0; i < c->anchor_count; i++) {
-		/* The library's pointers are not const, but it only reads. */
-		struct tls_anchor *from = (struct tls_anchor *)(uintptr_t)&c->anchors[i];
-
-		s->anchors[i] = (br_x509_trust_anchor){
-			.dn = { from->dn, from->dn_len },
-			.flags = BR_X509_TA_CA,
-			.pkey = { .key_type = BR_KEYTYPE_EC,
-				  .key.ec = { BR_EC_secp256r1, from->point, TLS_POINT_LEN } },
-		};
-	}
-	br_x509_minimal_init(x, &br_sha256_vtable, s->anchors, c->anchor_count);
+	for (uint32_t i = 0; i < c->anchor_count; i++)
+		set_anchor(s, i, &c->anchors[i]);
+	br_x509_minimal_init(x, &br_sha256_vtable, s->anchors, c->pin ? 1 : c->anchor_count);
 	br_x509_minimal_set_hash(x, br_sha256_ID, &br_sha256_vtable);
 	br_x509_minimal_set_ecdsa(x, &br_ec_p256_m31, br_ecdsa_i31_vrfy_asn1);
 	br_x509_minimal_set_time(x, (uint32_t)(now_s / DAY_S) + DAYS_TO_1970,
 				 (uint32_t)(now_s % DAY_S));
-	s->name = (br_name_element){ common_name, s->common_name, sizeof(s->common_name), 0 };
-	br_x509_minimal_set_name_elements(x, &s->name, 1);
-	br_ssl_engine_set_x509(&s->u.engine, &x->vtable);
+	for (int i = 0; i < NAMES; i++)
+		s->names[i] = (br_name_element){ oids[i], s->texts[i], sizeof(s->texts[i]), 0 };
+	br_x509_minimal_set_name_elements(x, s->names, NAMES);
+	s->class = c->pin ? &pin_class : &guest_class;
+	s->pin = c->pin;
+	br_ssl_engine_set_x509(&s->u.engine, c->pin || c->strangers ? &s->class : &x->vtable);
 }
 
 static void set_identity(struct state *s, const struct tls_identity *who)
@@ -158,7 +327,7 @@ static struct state *set_up(struct tls *t, const struct tls_config *c, void *buf
 	size_t record = size == TLS_BUFFER_FULL ? 16384 : 4096;
 
 	assert(size == TLS_BUFFER_FULL || size == TLS_BUFFER_SMALL);
-	assert(c->anchor_count > 0 && c->anchor_count <= TLS_ANCHORS_MAX);
+	assert(c->pin || (c->anchor_count > 0 && c->anchor_count <= TLS_ANCHORS_MAX));
 	s->buffer = buffer;
 	s->size = size;
 	br_ssl_engine_set_versions(e, BR_TLS12, BR_TLS12);
@@ -169,7 +338,8 @@ static struct state *set_up(struct tls *t, const struct tls_config *c, void *buf
 	br_ssl_engine_add_flags(e, BR_OPT_NO_RENEGOTIATION);
 	set_ciphers(e);
 	set_checks(s, c);
-	set_identity(s, c->identity);
+	if (c->identity)
+		set_identity(s, c->identity);
 	br_ssl_engine_set_buffers_bidi(e, buffer, record + 325, (char *)buffer + record + 325,
 				       record + 85);
 	br_ssl_engine_inject_entropy(e, c->seed, sizeof(c->seed));
@@ -183,9 +353,10 @@ void tls_init_client(struct tls *t, const struct tls_config *c, void *buffer, si
 	memset(t, 0, sizeof(*t));
 	br_ssl_client_zero(&state_of(t)->u.client);
 	s = set_up(t, c, buffer, size);
-	br_ssl_client_set_single_ec(&s->u.client, s->chain, c->identity->chain_count, &s->key,
-				    BR_KEYTYPE_SIGN, BR_KEYTYPE_EC, &br_ec_p256_m31,
-				    br_ecdsa_i31_sign_asn1);
+	if (c->identity)
+		br_ssl_client_set_single_ec(&s->u.client, s->chain, c->identity->chain_count,
+					    &s->key, BR_KEYTYPE_SIGN, BR_KEYTYPE_EC,
+					    &br_ec_p256_m31, br_ecdsa_i31_sign_asn1);
 	/* No name of the server: any certificate of the swarm's authority will do here. */
 	br_ssl_client_reset(&s->u.client, NULL, 0);
 }
@@ -196,12 +367,15 @@ void tls_init_server(struct tls *t, const struct tls_config *c, void *buffer, si
 
 	memset(t, 0, sizeof(*t));
 	br_ssl_server_zero(&state_of(t)->u.server);
+	assert(c->identity && !c->pin);
 	s = set_up(t, c, buffer, size);
 	br_ssl_server_set_single_ec(&s->u.server, s->chain, c->identity->chain_count, &s->key,
 				    BR_KEYTYPE_SIGN, BR_KEYTYPE_EC, &br_ec_p256_m31,
 				    br_ecdsa_i31_sign_asn1);
-	/* This makes it ask for a certificate; without one there is no connection. */
+	/* This makes it ask for a certificate. */
 	br_ssl_server_set_trust_anchor_names_alt(&s->u.server, s->anchors, c->anchor_count);
+	if (c->strangers)
+		br_ssl_engine_add_flags(&s->u.engine, BR_OPT_TOLERATE_NO_CLIENT_AUTH);
 	br_ssl_server_reset(&s->u.server);
 }
 
@@ -274,15 +448,22 @@ static int error_of(int err, struct errmsg *msg)
 	return errmsg_set(msg, ERR_CORRUPT, "a broken TLS handshake (BearSSL's error %d)", err);
 }
 
+static int is_refused(const struct state *s)
+{
+	return s->opened && s->refused;
+}
+
 static int is_closed(const struct state *s)
 {
-	return br_ssl_engine_current_state(&s->u.engine) == BR_SSL_CLOSED;
+	return is_refused(s) || br_ssl_engine_current_state(&s->u.engine) == BR_SSL_CLOSED;
 }
 
 int tls_error(const struct tls *t, struct errmsg *msg)
 {
 	const struct state *s = state_in(t);
 
+	if (is_refused(s))
+		return error_of((int)s->refused, msg);
 	return is_closed(s) ? error_of(br_ssl_engine_last_error(&s->u.engine), msg) : 0;
 }
 
@@ -291,11 +472,26 @@ int tls_is_open(const struct tls *t)
 	return state_in(t)->opened && !is_closed(state_in(t));
 }
 
-const char *tls_peer_name(const struct tls *t)
+static const char *peer_text(const struct tls *t, int which)
 {
 	const struct state *s = state_in(t);
 
-	return s->opened && s->name.status == 1 ? s->common_name : "";
+	return s->opened && !s->refused && s->names[which].status == 1 ? s->texts[which] : "";
+}
+
+const char *tls_peer_name(const struct tls *t)
+{
+	return peer_text(t, COMMON_NAME);
+}
+
+const char *tls_peer_unit(const struct tls *t)
+{
+	return peer_text(t, UNIT);
+}
+
+const char *tls_peer_organisation(const struct tls *t)
+{
+	return peer_text(t, ORGANISATION);
 }
 
 /* Bytes. */
@@ -313,7 +509,7 @@ size_t tls_feed(struct tls *t, struct slice bytes)
 	struct state *s = state_of(t);
 	size_t taken = 0;
 
-	while (taken < bytes.len) {
+	while (taken < bytes.len && !is_refused(s)) {
 		size_t n;
 		unsigned char *to = br_ssl_engine_recvrec_buf(&s->u.engine, &n);
 
@@ -350,7 +546,9 @@ struct slice tls_read(const struct tls *t)
 {
 	struct slice text = { NULL, 0 };
 
-	text.data = (const char *)br_ssl_engine_recvapp_buf(&state_in(t)->u.engine, &text.len);
+	if (!is_refused(state_in(t)))
+		text.data = (const char *)br_ssl_engine_recvapp_buf(&state_in(t)->u.engine,
+								    &text.len);
 	return text;
 }
 
@@ -366,7 +564,7 @@ size_t tls_write(struct tls *t, struct slice text)
 	size_t n;
 	unsigned char *to = br_ssl_engine_sendapp_buf(&s->u.engine, &n);
 
-	if (!to || text.len == 0)
+	if (!to || text.len == 0 || is_refused(s))
 		return 0;
 	if (n > text.len)
 		n = text.len;

@@ -27,6 +27,7 @@ enum {
 	TLS_DN_MAX = 256,	/* an anchor's subject, in DER */
 	TLS_NAME_MAX = 64,	/* a name: ub-common-name and the like of RFC 5280 */
 	TLS_PIN_LEN = 32,
+	TLS_CERT_MAX = 1024,	/* of a chain that is looked through for a pin */
 	TLS_OVERHEAD = 325 + 85,	/* BearSSL's headers, padding and tags, both directions */
 	/* Sizes of a buffer. FULL: records of 16 KB both ways. SMALL: of 4 KB: a client
 	 * asks for them (RFC 6066, 4); a server with SMALL serves only such clients. */
@@ -49,15 +50,25 @@ struct tls_anchor {
 	uint8_t point[TLS_POINT_LEN];
 };
 
+/* One who knows only the digest of an authority's certificate (crypt/token.h): the one in the other
+ * end's chain that has it is believed, and is here when the connection is open. */
+struct tls_pin {
+	uint8_t digest[TLS_PIN_LEN];	/* set by the caller */
+	uint8_t der[TLS_CHAIN_MAX][TLS_CERT_MAX];	/* private, as all below */
+	size_t len[TLS_CHAIN_MAX];
+	uint32_t count;
+	int failed;
+	struct tls_anchor anchor;
+	struct slice authority;
+};
+
 struct tls_config {
 	/* Borrowed until the end of the connection. NULL: a client that shows no certificate. */
 	const struct tls_identity *identity;
 	const struct tls_anchor *anchors;	/* borrowed likewise */
 	uint32_t anchor_count;
-	/* A client that knows no anchor yet: the authority whose certificate has this digest
-	 * (crypt/token.h) is believed; the other end's chain must end with it. Borrowed; NULL:
-	 * the anchors count. */
-	const uint8_t *pin;
+	struct tls_pin *pin;	/* a client that knows no anchor yet; borrowed likewise. NULL: the
+				 * anchors count */
 	int strangers;		/* a server: clients without a certificate may come in; one that
 				 * is shown must be good */
 	int64_t now_s;		/* Unix time at which the other's certificate must be valid */
@@ -95,9 +106,8 @@ int tls_is_open(const struct tls *t);
 const char *tls_peer_name(const struct tls *t);
 const char *tls_peer_unit(const struct tls *t);
 const char *tls_peer_organisation(const struct tls *t);
-/* With a pin: the authority's certificate in DER, from tls_is_open on; else empty. Borrowed until
- * tls_done. */
-struct slice tls_peer_authority(const struct tls *t);
+/* The authority's certificate in DER, once the connection is open; else empty. */
+struct slice tls_pin_authority(const struct tls_pin *pin);
 
 /* Takes bytes from the wire and returns how many. It takes no more while there is something
  * to read, or during the handshake to send; none at all after an error. */

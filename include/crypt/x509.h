@@ -21,7 +21,7 @@ enum {
 				 * that the remainder is even (FIPS 186-4, B.4.1) */
 	X509_SERIAL_LEN = 16,
 	X509_NAME_MAX = TLS_NAME_MAX,
-	X509_DER_MAX = 1024,	/* of a certificate or request with three names */
+	X509_DER_MAX = TLS_CERT_MAX,	/* a certificate or request with three names has 600 */
 	X509_PEM_MAX = 1600,	/* of one of those */
 };
 

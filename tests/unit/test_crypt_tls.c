@@ -7,6 +7,8 @@
 #include "base/rng.h"
 #include "crypt/devcert.h"
 #include "crypt/tls.h"
+#include "crypt/token.h"
+#include "crypt/x509.h"
 #include "other_cert.h"
 #include "unit.h"
 
@@ -378,4 +380,233 @@ TEST(an_anchor_is_an_authority_of_the_right_kind)
 
 		CHECK_INT(tls_anchor_init(&a, cut, &msg), ERR_INVALID);
 	}
+}
+
+/* ---- a swarm's own authority --------------------------------------------------------- */
+
+/* A root, and a node that it certified; another root that the first one signed (as an authority
+ * is replaced), and a node of that one. */
+struct swarm {
+	struct buf root, node, cross, next_root, next_node;
+	uint8_t root_key[X509_KEY_LEN], next_key[X509_KEY_LEN];
+	struct tls_identity who, next;
+	struct tls_anchor anchor, next_anchor;
+	struct tls_pin pin;
+};
+
+static void make_key(uint8_t start, uint8_t key[X509_KEY_LEN])
+{
+	uint8_t seed[X509_SEED_LEN];
+
+	memset(seed, start, sizeof(seed));
+	x509_key(seed, key);
+}
+
+static void certify(struct buf *out, struct slice issuer, const uint8_t issuer_key[],
+		    const uint8_t key[], const struct x509_name *name)
+{
+	struct x509_issue what = { .issuer = issuer, .subject = *name,
+				   .not_before_s = NOW_S - 60, .not_after_s = NOW_S + 60,
+				   .is_authority = !*name->unit };
+
+	memcpy(what.issuer_key, issuer_key, X509_KEY_LEN);
+	buf_init(out, X509_DER_MAX);
+	if (x509_point(key, what.point) < 0 || x509_issue(&what, out, NULL) < 0)
+		abort();
+}
+
+static void swarm_make(struct swarm *s)
+{
+	static const struct x509_name root = { .common_name = "swarm-ca" };
+	static const struct x509_name node = { "node1", "swarm-worker", "swarm1" };
+
+	memset(s, 0, sizeof(*s));
+	make_key(1, s->root_key);
+	make_key(2, s->next_key);
+	make_key(3, s->who.key);
+	make_key(4, s->next.key);
+	certify(&s->root, (struct slice){ NULL, 0 }, s->root_key, s->root_key, &root);
+	certify(&s->node, buf_slice(&s->root), s->root_key, s->who.key, &node);
+	certify(&s->next_root, (struct slice){ NULL, 0 }, s->next_key, s->next_key, &root);
+	certify(&s->cross, buf_slice(&s->root), s->root_key, s->next_key, &root);
+	certify(&s->next_node, buf_slice(&s->next_root), s->next_key, s->next.key, &node);
+	s->who.chain[0] = buf_slice(&s->node);
+	s->who.chain[1] = buf_slice(&s->root);
+	s->who.chain_count = 2;
+	s->next.chain[0] = buf_slice(&s->next_node);
+	s->next.chain[1] = buf_slice(&s->cross);
+	s->next.chain[2] = buf_slice(&s->root);
+	s->next.chain_count = 3;
+	if (tls_anchor_init(&s->anchor, buf_slice(&s->root), NULL) < 0 ||
+	    tls_anchor_init(&s->next_anchor, buf_slice(&s->next_root), NULL) < 0)
+		abort();
+	token_digest(buf_slice(&s->root), s->pin.digest);
+}
+
+static void swarm_free(struct swarm *s)
+{
+	buf_done(&s->root);
+	buf_done(&s->node);
+	buf_done(&s->cross);
+	buf_done(&s->next_root);
+	buf_done(&s->next_node);
+}
+
+static void start_as(struct pair *p, struct tls_config *client, struct tls_config *server)
+{
+	client->seed[0] = 1;
+	server->seed[0] = 2;
+	tls_init_client(&p->client.tls, client, p->client.buffer, TLS_BUFFER_FULL);
+	tls_init_server(&p->server.tls, server, p->server.buffer, TLS_BUFFER_FULL);
+	talk(p, SIZE_MAX);
+}
+
+TEST(a_subject_tells_who_it_is)
+{
+	static struct swarm s;
+	struct tls_config c, d;
+	struct pair *p = pair_new();
+
+	swarm_make(&s);
+	c = d = config_of(&s.who, &s.anchor, NOW_S, 0);
+	start_as(p, &c, &d);
+	CHECK(tls_is_open(&p->client.tls) && tls_is_open(&p->server.tls));
+	CHECK_STR(tls_peer_name(&p->server.tls), "node1");
+	CHECK_STR(tls_peer_unit(&p->server.tls), "swarm-worker");
+	CHECK_STR(tls_peer_organisation(&p->client.tls), "swarm1");
+	pair_free(p);
+	swarm_free(&s);
+}
+
+TEST(one_without_a_certificate_comes_in_where_strangers_may)
+{
+	static struct swarm s;
+	struct tls_config c, d;
+	struct errmsg msg;
+
+	swarm_make(&s);
+	for (int may = 0; may < 2; may++) {
+		struct pair *p = pair_new();
+
+		c = d = config_of(&s.who, &s.anchor, NOW_S, 0);
+		c.identity = NULL;
+		d.strangers = may;
+		start_as(p, &c, &d);
+		CHECK_INT(tls_is_open(&p->server.tls), may);
+		CHECK_INT(tls_error(&p->server.tls, &msg), may ? 0 : ERR_DENIED);
+		CHECK_STR(tls_peer_name(&p->server.tls), "");
+		pair_free(p);
+	}
+	swarm_free(&s);
+}
+
+/* Of another authority; out of date; somebody else's. */
+TEST(a_bad_certificate_is_worse_than_none)
+{
+	static struct swarm s;
+	struct tls_config c, d;
+
+	swarm_make(&s);
+	for (int wrong = 0; wrong < 6; wrong++) {
+		struct pair *p = pair_new();
+		struct tls_identity stolen = s.who;
+
+		memcpy(stolen.key, s.next.key, sizeof(stolen.key));
+		d = config_of(&s.who, &s.anchor, NOW_S, 0);
+		d.strangers = wrong < 3;
+		c = d;
+		if (wrong % 3 == 0)
+			c.identity = &p->other;
+		if (wrong % 3 == 1)
+			d.now_s = NOW_S + 3600;
+		if (wrong % 3 == 2)
+			c.identity = &stolen;
+		start_as(p, &c, &d);
+		CHECK(!tls_is_open(&p->server.tls));
+		CHECK_INT(tls_error(&p->server.tls, NULL), ERR_DENIED);
+		CHECK_STR(tls_peer_name(&p->server.tls), "");
+		CHECK_INT(tls_write(&p->client.tls, SLICE("hello")), tls_is_open(&p->client.tls) ?
+			  5 : 0);
+		tls_flush(&p->client.tls);
+		talk(p, SIZE_MAX);
+		CHECK_INT(p->server.heard.len, 0);
+		pair_free(p);
+	}
+	swarm_free(&s);
+}
+
+TEST(a_pin_finds_its_authority_in_the_chain)
+{
+	static struct swarm s;
+	struct tls_config c, d;
+	struct pair *p = pair_new();
+
+	swarm_make(&s);
+	c = d = config_of(&s.who, &s.anchor, NOW_S, 0);
+	c.identity = NULL;
+	c.anchor_count = 0;
+	c.pin = &s.pin;
+	d.strangers = 1;
+	start_as(p, &c, &d);
+	CHECK(tls_is_open(&p->client.tls) && tls_is_open(&p->server.tls));
+	CHECK(slice_equal(tls_pin_authority(&s.pin), buf_slice(&s.root)));
+	CHECK_STR(tls_peer_name(&p->client.tls), "node1");
+	say(p, &p->client, SLICE("let me in"));
+	CHECK_STR(buf_str(&p->server.heard), "let me in");
+	pair_free(p);
+	swarm_free(&s);
+}
+
+/* Another digest; an authority that did not sign the node's certificate; one that is out of date. */
+TEST(a_pin_lets_nobody_else_be_believed)
+{
+	static struct swarm s;
+	struct tls_config c, d;
+
+	swarm_make(&s);
+	for (int wrong = 0; wrong < 4; wrong++) {
+		struct pair *p = pair_new();
+		struct tls_identity mixed = p->other;
+
+		c = d = config_of(&s.who, &s.anchor, NOW_S, 0);
+		c.identity = NULL;
+		c.pin = &s.pin;
+		d.strangers = 1;
+		token_digest(buf_slice(&s.root), s.pin.digest);
+		s.pin.digest[31] ^= wrong == 0;
+		mixed.chain[1] = buf_slice(&s.root);
+		mixed.chain_count = 2;
+		if (wrong == 1)
+			d.identity = &mixed;
+		if (wrong == 2)
+			c.now_s = NOW_S + 3600;
+		if (wrong == 3)
+			s.who.chain_count = 1;
+		start_as(p, &c, &d);
+		CHECK(!tls_is_open(&p->client.tls));
+		CHECK_INT(tls_error(&p->client.tls, NULL), ERR_DENIED);
+		CHECK_INT(tls_pin_authority(&s.pin).len, 0);
+		pair_free(p);
+	}
+	swarm_free(&s);
+}
+
+/* While an authority is replaced: who believes only the old one, or only the new one, believes a
+ * node of the new one. */
+TEST(a_signed_successor_is_believed_by_both_sides)
+{
+	static struct swarm s;
+	struct tls_config c, d;
+
+	swarm_make(&s);
+	for (int new = 0; new < 2; new++) {
+		struct pair *p = pair_new();
+
+		c = config_of(&s.next, new ? &s.next_anchor : &s.anchor, NOW_S, 0);
+		d = c;
+		start_as(p, &c, &d);
+		CHECK(tls_is_open(&p->client.tls) && tls_is_open(&p->server.tls));
+		pair_free(p);
+	}
+	swarm_free(&s);
 }
