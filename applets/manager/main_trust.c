@@ -1,5 +1,5 @@
-/* Contracts are in main_trust.h. The file: magic, salt, then sealed: certificate, key, roots and root
- * key as PEM, each with its length u32 (little endian) before it. */
+/* Contracts are in main_trust.h. The file: magic, salt, then sealed: certificate, key, roots and
+ * root key as PEM, each with its length u32 (little endian) before it. */
 #include "applets/manager/main_trust.h"
 #include <stdio.h>
 #include <string.h>
@@ -141,21 +141,21 @@ static int issue(struct x509_issue *what, const uint8_t key[X509_KEY_LEN], int64
 	return x509_issue(what, der, msg);
 }
 
-/* root and own: their keys; the certificates go to root_der and own_der. */
-static int issue_both(const uint8_t root[X509_KEY_LEN], const uint8_t own[X509_KEY_LEN],
-		      const struct x509_name *node, int64_t now_s, struct buf *root_der,
-		      struct buf *own_der, struct errmsg *msg)
+enum { ROOT, OWN, BOTH };
+
+static int issue_both(uint8_t keys[BOTH][X509_KEY_LEN], const struct x509_name *node,
+		      int64_t now_s, struct buf der[BOTH], struct errmsg *msg)
 {
 	struct x509_issue what = { .subject.common_name = "swarm-ca", .is_authority = 1 };
 	int err;
 
-	memcpy(what.issuer_key, root, X509_KEY_LEN);
-	err = issue(&what, root, now_s, ROOT_DAYS, root_der, msg);
-	what.issuer = buf_slice(root_der);
+	memcpy(what.issuer_key, keys[ROOT], X509_KEY_LEN);
+	err = issue(&what, keys[ROOT], now_s, ROOT_DAYS, &der[ROOT], msg);
+	what.issuer = buf_slice(&der[ROOT]);
 	what.subject = *node;
 	what.is_authority = 0;
 	if (err == 0)
-		err = issue(&what, own, now_s, NODE_DAYS, own_der, msg);
+		err = issue(&what, keys[OWN], now_s, NODE_DAYS, &der[OWN], msg);
 	mem_wipe(&what, sizeof(what));
 	return err;
 }
@@ -170,37 +170,37 @@ static void wipe_buf(struct buf *b)
 int trust_found(struct trust *t, const char *node_id, const char *swarm_id, int64_t now_s,
 		struct errmsg *msg)
 {
-	uint8_t root[X509_KEY_LEN], own[X509_KEY_LEN];
+	enum { CHAIN, KEY, ROOTS, ROOT_KEY, TEXTS };
+	uint8_t keys[BOTH][X509_KEY_LEN];
 	struct x509_name node = { .common_name = "" };
-	struct buf der[2], pem[4];	/* root, own; own, own key, root, root key */
+	struct buf der[BOTH], pem[TEXTS];
 	int err;
 
 	snprintf(node.common_name, sizeof(node.common_name), "%s", node_id);
 	snprintf(node.organisation, sizeof(node.organisation), "%s", swarm_id);
 	snprintf(node.unit, sizeof(node.unit), "%s", trust_manager_unit);
-	new_key(root);
-	new_key(own);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < BOTH; i++) {
+		new_key(keys[i]);
 		buf_init(&der[i], X509_DER_MAX);
-	for (int i = 0; i < 4; i++)
+	}
+	for (int i = 0; i < TEXTS; i++)
 		buf_init(&pem[i], 2 * X509_PEM_MAX);
-	err = issue_both(root, own, &node, now_s, &der[0], &der[1], msg);
+	err = issue_both(keys, &node, now_s, der, msg);
 	if (err == 0) {
 		/* The root goes along, for those who know only its digest. */
-		pem_write(&pem[0], "CERTIFICATE", buf_slice(&der[1]));
-		pem_write(&pem[0], "CERTIFICATE", buf_slice(&der[0]));
-		pem_write_key(&pem[1], own);
-		pem_write(&pem[2], "CERTIFICATE", buf_slice(&der[0]));
-		pem_write_key(&pem[3], root);
-		err = trust_take(t, buf_slice(&pem[0]), buf_slice(&pem[1]), buf_slice(&pem[2]),
-				 buf_slice(&pem[3]), msg);
+		pem_write(&pem[CHAIN], "CERTIFICATE", buf_slice(&der[OWN]));
+		pem_write(&pem[CHAIN], "CERTIFICATE", buf_slice(&der[ROOT]));
+		pem_write_key(&pem[KEY], keys[OWN]);
+		pem_write(&pem[ROOTS], "CERTIFICATE", buf_slice(&der[ROOT]));
+		pem_write_key(&pem[ROOT_KEY], keys[ROOT]);
+		err = trust_take(t, buf_slice(&pem[CHAIN]), buf_slice(&pem[KEY]),
+				 buf_slice(&pem[ROOTS]), buf_slice(&pem[ROOT_KEY]), msg);
 	}
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < BOTH; i++)
 		buf_done(&der[i]);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < TEXTS; i++)
 		wipe_buf(&pem[i]);
-	mem_wipe(root, sizeof(root));
-	mem_wipe(own, sizeof(own));
+	mem_wipe(keys, sizeof(keys));
 	return err;
 }
 

@@ -20,7 +20,7 @@ struct trust {			/* all read */
 	struct x509_cert cert;		/* its own */
 	struct x509_name issuer;
 	struct slice chain, roots;	/* PEM; in arena, as all that the others point to */
-	struct slice root_key;		/* PEM, of the swarm's founder until it is founded; else empty */
+	struct slice root_key;		/* PEM, of a founder until its swarm is there; else empty */
 	struct arena arena;
 };
 

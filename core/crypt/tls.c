@@ -221,8 +221,8 @@ static const br_x509_class pin_class = {
 	pin_end_chain, inner_get_pkey,
 };
 
-/* Guests: the library lets them in without a certificate, and with a bad one just the same. That one
- * is noted, and ends the connection as it opens. */
+/* Guests: the library lets them in without a certificate, and with a bad one just the same. That
+ * one is noted, and ends the connection as it opens. */
 
 static const br_x509_class **inner_of(const br_x509_class **class)
 {

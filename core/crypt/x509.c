@@ -1,6 +1,6 @@
 /*
- * Contracts are in x509.h. Certificates and requests are written backwards (der.h). Reading is strict:
- * what is not of the one kind that this module writes, or that Docker does, is refused.
+ * Contracts are in x509.h. Certificates and requests are written backwards (der.h). Reading is
+ * strict: what is not of the one kind that this module writes, or that Docker does, is refused.
  */
 #include "crypt/x509.h"
 #include <bearssl.h>

@@ -101,8 +101,8 @@ void tls_done(struct tls *t);
 int tls_error(const struct tls *t, struct errmsg *msg);
 /* 1 from the end of the handshake on, until the connection fails or is closed. */
 int tls_is_open(const struct tls *t);
-/* Of the subject of the other end's certificate: common name, unit (OU), organisation (O). "" before
- * tls_is_open, if there is none, or if it is over TLS_NAME_MAX. */
+/* Of the subject of the other end's certificate: common name, unit (OU), organisation (O). ""
+ * before tls_is_open, if there is none, or if it is over TLS_NAME_MAX. */
 const char *tls_peer_name(const struct tls *t);
 const char *tls_peer_unit(const struct tls *t);
 const char *tls_peer_organisation(const struct tls *t);

@@ -557,7 +557,8 @@ TEST(a_pin_finds_its_authority_in_the_chain)
 	swarm_free(&s);
 }
 
-/* Another digest; an authority that did not sign the node's certificate; one that is out of date. */
+/* Another digest; an authority that did not sign; one that is out of date; one that is not in the
+ * chain. */
 TEST(a_pin_lets_nobody_else_be_believed)
 {
 	static struct swarm s;
