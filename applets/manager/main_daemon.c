@@ -393,6 +393,7 @@ static void end(struct daemon *d)
 	(void)unlink(d->config->api_path);
 	server_done(&d->server);
 	engine_done(&d->engine);
+	port_done(&d->port);
 	peers_done(&d->peers);
 	disk_done(d);
 }

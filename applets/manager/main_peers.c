@@ -26,6 +26,16 @@ static void on_message(void *context, uint64_t id, struct slice body)
 	daemon_deliver(context, MANAGER, &ev);
 }
 
+static void on_hello(void *context, struct hello *h)
+{
+	peers_hello(&((struct daemon *)context)->peers, h);
+}
+
+static int on_manager(void *context, struct channel *c, const struct hello *h)
+{
+	return peers_take(&((struct daemon *)context)->peers, c, h);
+}
+
 int links_start(struct daemon *d, struct errmsg *msg)
 {
 	int err;
@@ -37,9 +47,12 @@ int links_start(struct daemon *d, struct errmsg *msg)
 	d->channels = (struct channel_config){ .identity = &d->identity, .anchors = &d->anchor,
 					       .anchor_count = 1 };
 	d->peers_handler = (struct peers_handler){ d, on_up, on_down, on_message };
-	peers_init(&d->peers, &d->loop, &d->peers_handler, &d->channels,
+	peers_init(&d->peers, &d->loop, &d->peers_handler, &d->channels, NULL,
 		   d->config->node.raft_id);
-	return peers_listen(&d->peers, slice_of(d->config->node.listen_addr), msg);
+	d->port_handler = (struct port_handler){ .context = d, .hello = on_hello,
+						 .manager = on_manager };
+	port_init(&d->port, &d->loop, &d->port_handler, &d->channels, NULL);
+	return port_listen(&d->port, slice_of(d->config->node.listen_addr), msg);
 }
 
 /* What node.json knows of the others: for a start without a log. */

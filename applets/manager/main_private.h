@@ -13,6 +13,7 @@
 #include "io/datadir.h"
 #include "io/engine.h"
 #include "io/peers.h"
+#include "io/port.h"
 #include "io/server.h"
 #include "io/snapshot.h"
 #include "io/wal.h"
@@ -63,6 +64,8 @@ struct daemon {
 	struct tls_anchor anchor;
 	struct channel_config channels;
 	struct peers_handler peers_handler;
+	struct port port;
+	struct port_handler port_handler;
 	struct manager *manager;
 	struct worker *worker;
 	uint64_t session;		/* between our own manager and worker */
