@@ -176,6 +176,23 @@ TEST(a_manager_that_is_away_is_dialed_less_and_less_often)
 	nodes_close(s);
 }
 
+TEST(after_one_that_is_away_always_another_is_dialed)
+{
+	struct nodes *s = nodes_open();
+	uint16_t last = 0;
+
+	agent_managers(&s->agent, SLICE("127.0.0.1:1 127.0.0.1:2 127.0.0.1:3"));
+	for (int i = 0; i < 20; i++) {
+		NODES_WAIT(s, s->agent.wait_ms == 2 * AGENT_RETRY_MIN_MS);
+		CHECK_INT(s->agent.wait_ms, 2 * AGENT_RETRY_MIN_MS);
+		CHECK(s->agent.last.port != last);
+		last = s->agent.last.port;
+		s->agent.wait_ms = AGENT_RETRY_MIN_MS;
+		loop_timer_set(&s->loop, &s->agent.timer, 1);
+	}
+	nodes_close(s);
+}
+
 TEST(one_that_is_no_manager_is_not_listened_to)
 {
 	struct nodes *s = nodes_open();
