@@ -440,7 +440,7 @@ static void end(struct daemon *d)
 	(void)unlink(d->config->api_path);
 	server_done(&d->server);
 	engine_done(&d->engine);
-	peers_done(&d->peers);
+	links_done(d);
 	renewal_done(d);
 	disk_done(d);
 }
@@ -464,14 +464,14 @@ static int prepare(struct daemon *d, struct errmsg *msg)
 	int err = file_mkdirs(d->config->run_dir, 0755, msg);
 
 	if (err == 0)
+		err = loop_init(&d->loop, msg);
+	if (err == 0)
 		err = open_node(d, msg);
 	if (err < 0)
 		return err;
 	make_machines(d);
 	raise_limit();
 	err = disk_recover(d, msg);
-	if (err == 0)
-		err = loop_init(&d->loop, msg);
 	if (err == 0)
 		err = loop_signals(&d->loop, on_signal, d, msg);
 	if (err == 0)

@@ -2,7 +2,7 @@
  *
  *	main_daemon.c   events and effects, the turn of the loop, start and end
  *	main_disk.c     the log and the snapshots: recovery, effects, what to do when the disk fails
- *	main_peers.c    connections with other managers
+ *	main_links.c    the cluster port: other managers, nodes that want a certificate
  *	main_join.c     becoming a node of a swarm
  *	main_renew.c    its next certificate, in time
  */
@@ -15,7 +15,9 @@
 #include "applets/worker/worker.h"
 #include "io/datadir.h"
 #include "io/engine.h"
+#include "io/agent.h"
 #include "io/peers.h"
+#include "io/port.h"
 #include "io/server.h"
 #include "io/snapshot.h"
 #include "io/wal.h"
@@ -72,6 +74,8 @@ struct daemon {
 	struct trust trusts[2];		/* handshakes under way still use the last one */
 	struct renewal renewal;
 	struct channel_config channels;
+	struct port port;
+	struct port_handler port_handler;
 	struct peers_handler peers_handler;
 	struct manager *manager;
 	struct worker *worker;
@@ -111,9 +115,10 @@ void disk_restart(struct daemon *d, const struct effect *x);
 void disk_wipe(struct daemon *d);
 void disk_done(struct daemon *d);
 
-/* ---- main_peers.c ---- */
+/* ---- main_links.c ---- */
 
 int links_start(struct daemon *d, struct errmsg *msg);
+void links_done(struct daemon *d);
 void links_effect(struct daemon *d, const struct effect *x);
 /* Replies to a node that wants to join, and takes our own next certificate. 1 if the request was
  * one of these. */

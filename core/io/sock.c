@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "io/sock.h"
+#include "codec/netmap.h"
 
 static int code_of(int error)
 {
@@ -81,6 +82,20 @@ static int bound(uint32_t address, uint16_t port, int type, struct errmsg *msg)
 	if (bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		return close_and_refuse(fd, msg, errno);
 	return fd;
+}
+
+int sock_parse_address(struct slice text, uint32_t *address, uint16_t *port)
+{
+	struct slice host = slice_cut(&text, ':');
+	uint32_t parsed;
+	uint64_t number;
+
+	if (ipv4_parse(host, &parsed) < 0 || slice_to_u64(text, UINT16_MAX, &number) < 0 ||
+	    number == 0)
+		return ERR_INVALID;
+	*address = parsed;
+	*port = (uint16_t)number;
+	return 0;
 }
 
 int sock_listen_tcp(uint32_t address, uint16_t port, struct errmsg *msg)

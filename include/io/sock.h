@@ -8,11 +8,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "base/err.h"
+#include "base/slice.h"
 
 enum {
 	SOCK_BACKLOG = 4096,	/* waiting to be accepted: net.core.somaxconn's default */
 	SOCK_PATH_MAX = 107,	/* sun_path without its NUL, unix(7) */
 };
+
+/* "192.0.2.1:2377". 0 or ERR_INVALID: another form, or port 0. */
+int sock_parse_address(struct slice text, uint32_t *address, uint16_t *port);
 
 /* SO_REUSEADDR is set. ERR_IN_USE, ERR_DENIED, ERR_INVALID (not an address of this host) or
  * ERR_IO, with msg: the reason alone ("address already in use"). */

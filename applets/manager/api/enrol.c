@@ -1,5 +1,5 @@
 /* A node asks for its certificate: to join, or for the next one. Contracts are in private.h. One
- * that wants to join comes by the cluster port, where it has shown nothing yet (main_peers.c): the
+ * that wants to join comes by the cluster port, where it has shown nothing yet (main_links.c): the
  * token is all that counts. */
 #include "applets/manager/api/private.h"
 #include "applets/manager/ca.h"

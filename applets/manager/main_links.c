@@ -1,4 +1,5 @@
-/* Connections with other managers. Contracts are in main_private.h, io/peers.h, base/step.h. */
+/* The cluster port: other managers, and nodes that want a certificate. Contracts are in
+ * main_private.h, io/port.h, io/peers.h, base/step.h. */
 #include <string.h>
 #include "applets/manager/main_private.h"
 #include "applets/manager/ca.h"
@@ -38,9 +39,24 @@ void links_ask(struct daemon *d, uint64_t id, const char *target, struct slice b
 	daemon_deliver(d, MANAGER, &ev);
 }
 
-static void on_enrol(void *context, uint64_t id, struct slice body)
+static void on_enrol(void *context, uint64_t id, const char *name, struct slice body)
 {
+	(void)name;
 	links_ask(context, id, "/swarm/enrol", body);
+}
+
+static void on_hello(void *context, struct hello *h)
+{
+	struct daemon *d = context;
+
+	peers_hello(&d->peers, h);
+}
+
+static int on_manager(void *context, struct channel *c, const struct hello *h)
+{
+	struct daemon *d = context;
+
+	return peers_take(&d->peers, c, h);
 }
 
 int links_answer(struct daemon *d, const struct effect *x)
@@ -50,7 +66,7 @@ int links_answer(struct daemon *d, const struct effect *x)
 	if (x->id == ENROL_BIT)
 		renewal_answer(d, x->status, x->body);
 	else
-		peers_enrolled(&d->peers, x->id & ~ENROL_BIT, x->status, x->body);
+		port_enrolled(&d->port, x->id & ~ENROL_BIT, x->status, x->body);
 	return 1;
 }
 
@@ -65,13 +81,20 @@ int links_start(struct daemon *d, struct errmsg *msg)
 {
 	d->channels = (struct channel_config){ .strangers = 1 };
 	links_show(d);
-	d->peers_handler = (struct peers_handler){
-		.context = d, .unit = ca_manager_unit, .enrol = on_enrol, .up = on_up,
-		.down = on_down, .message = on_message,
+	d->peers_handler = (struct peers_handler){ d, on_up, on_down, on_message };
+	d->port_handler = (struct port_handler){
+		.context = d, .hello = on_hello, .manager = on_manager, .enrol = on_enrol,
 	};
-	peers_init(&d->peers, &d->loop, &d->peers_handler, &d->channels,
+	peers_init(&d->peers, &d->loop, &d->peers_handler, &d->channels, ca_manager_unit,
 		   d->config->node.raft_id);
-	return peers_listen(&d->peers, slice_of(d->config->node.listen_addr), msg);
+	port_init(&d->port, &d->loop, &d->port_handler, &d->channels, ca_manager_unit);
+	return port_listen(&d->port, slice_of(d->config->node.listen_addr), msg);
+}
+
+void links_done(struct daemon *d)
+{
+	port_done(&d->port);
+	peers_done(&d->peers);
 }
 
 /* What node.json knows of the others: for a start without a log. */
