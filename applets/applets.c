@@ -37,7 +37,7 @@ const struct applet applets[] = {
 	{ "demote", "Make managers plain workers", NULL, node_demote_commands },
 	{ "info", "Show what this node is and what it runs", NULL, swarm_info_commands },
 	{ "init", "Make a swarm with this node as its manager", init_main, init_commands },
-	{ "join", "Join a swarm as one of its managers", join_main, join_commands },
+	{ "join", "Join a swarm as a worker or a manager", join_main, join_commands },
 	{ "lb", "Serve the published ports (the daemon starts it)", lb_main, lb_commands },
 	{ "leave", "Leave the swarm", NULL, swarm_leave_commands },
 	{ "manager", "Run this node, which init or join has set up", manager_main,
@@ -48,5 +48,6 @@ const struct applet applets[] = {
 	{ "service", "Services and their tasks", NULL, service_commands },
 	{ "stack", "Stacks: services and networks from a compose file", NULL, stack_commands },
 	{ "swarm", "The swarm: tokens, keys, certificates, settings", NULL, swarm_commands },
+	{ "worker", "Run this node: the same as manager", worker_main, worker_commands },
 	{ NULL, NULL, NULL, NULL },
 };

@@ -9,6 +9,16 @@
 
 const char ca_manager_unit[] = "swarm-manager";
 
+enum node_role ca_role(const struct node *node, int is_member)
+{
+	return is_member || node->spec.role == ROLE_MANAGER ? ROLE_MANAGER : ROLE_WORKER;
+}
+
+const char *ca_unit(enum node_role role)
+{
+	return role == ROLE_MANAGER ? ca_manager_unit : "swarm-worker";
+}
+
 /* The first certificate of a text. */
 static int read_cert(const char *pem, struct buf *der)
 {
@@ -90,6 +100,16 @@ static int read_request(struct slice pem, uint8_t point[X509_POINT_LEN], struct 
 	if (err == 0 && !is_nobody(&subject))
 		return errmsg_set(msg, ERR_INVALID, "the certificate request names a node: that "
 				  "is the swarm's to do");
+	return err;
+}
+
+int ca_request_key(struct slice csr, struct buf *key, struct errmsg *msg)
+{
+	uint8_t point[X509_POINT_LEN];
+	int err = read_request(csr, point, msg);
+
+	if (err == 0)
+		base64_encode((struct slice){ (char *)point, sizeof(point) }, key);
 	return err;
 }
 

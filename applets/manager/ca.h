@@ -19,7 +19,7 @@ enum {
 	CA_BEFORE_S = 3600,		/* clocks of nodes may differ by so much */
 };
 
-/* "swarm-manager": the unit of managers' certificates. */
+/* "swarm-manager": the unit of managers' certificates; workers have "swarm-worker". */
 extern const char ca_manager_unit[];
 
 /* A new token for the swarm of that root. rng only tells tokens of one config apart. ERR_INVALID:
@@ -29,6 +29,10 @@ int ca_token(const struct manager_config *config, struct rng *rng, const char *r
 /* Is it the one? In constant time. */
 int ca_token_fits(const char *token, struct slice given);
 
+/* What a node is to be certified as: a manager also for as long as it is a member of Raft. */
+enum node_role ca_role(const struct node *node, int is_member);
+/* The unit of such a certificate. */
+const char *ca_unit(enum node_role role);
 /* When a node's certificate is to be renewed, in Unix seconds: at half to four fifths of its life,
  * spread by its key, so that those who joined together do not come together again. */
 int64_t ca_renew_at(const struct x509_cert *cert);
@@ -36,6 +40,10 @@ int64_t ca_renew_at(const struct x509_cert *cert);
 /* The authority's name and public key as Docker shows them: DER in base64, appended. ERR_INVALID:
  * there is none that can be read. */
 int ca_issuer(const struct cluster *c, struct buf *subject, struct buf *public_key);
+
+/* The key of a request (PEM), which must have signed it and name nobody: appended, in base64.
+ * ERR_INVALID with msg. */
+int ca_request_key(struct slice csr, struct buf *key, struct errmsg *msg);
 
 /* What a node asks for. */
 struct ca_request {

@@ -1,5 +1,6 @@
 /*
- * swarmbox init, join and manager: what is asked for, then the daemon in the background or here.
+ * swarmbox init, join, manager and worker: what is asked for, then the daemon in the background or
+ * here.
  * Contracts are in main.h.
  *
  * A new node is written by the daemon itself, under the data folder's lock (create); here is only
@@ -26,6 +27,7 @@
 #include "io/datadir.h"
 #include "io/entropy.h"
 #include "io/sock.h"
+#include "model/node.h"
 
 enum {
 	READY_MS = 60000,	/* recovery of the largest log, by far */
@@ -34,11 +36,12 @@ enum {
 	ANSWER_MS = 20000,	/* for a manager to answer, as docker's join waits */
 	ANSWER_AGAIN_MS = 250,
 	STOPPING_MS = 2000,	/* for a daemon to let go of the data folder */
+	ROLE_LEN = 7,		/* "manager" */
 };
 
 struct start_options {
 	const char *data_dir, *run_dir, *engine;
-	const char *listen_addr, *advertise_addr, *default_addr_pool, *token;
+	const char *listen_addr, *advertise_addr, *default_addr_pool, *token, *availability;
 	int foreground, force_new_cluster;
 };
 
@@ -59,11 +62,15 @@ struct start_options {
 	       "Address that other nodes reach this one at"), \
 	OPTION(listen_addr, "listen-addr", OPTION_STRING, "HOST[:PORT]", "0.0.0.0:2377", \
 	       "Address to listen at for other nodes")
+#define AVAILABILITY \
+	OPTION(availability, "availability", OPTION_STRING, "active|pause|drain", "active", \
+	       "Whether this node may get tasks")
 #define FOREGROUND \
 	OPTION(foreground, "foreground", OPTION_FLAG, NULL, NULL, "Do not go to the background")
 
 static const struct option init_options[] = {
 	ADDRESSES,
+	AVAILABILITY,
 	OPTION(default_addr_pool, "default-addr-pool", OPTION_STRING, "SUBNET", "10.0.0.0/8",
 	       "Pool that networks get their subnets from"),
 	OPTION(force_new_cluster, "force-new-cluster", OPTION_FLAG, NULL, NULL,
@@ -74,6 +81,7 @@ static const struct option init_options[] = {
 };
 static const struct option join_options[] = {
 	ADDRESSES,
+	AVAILABILITY,
 	OPTION(token, "token", OPTION_STRING, "TOKEN", NULL,
 	       "What lets this node in: see 'swarmbox swarm join-token'"),
 	FOREGROUND,
@@ -93,7 +101,8 @@ const struct command init_commands[] = {
 	{ 0 },
 };
 const struct command join_commands[] = {
-	{ .name = "", .summary = "Join a swarm as one of its managers", .arguments = "HOST[:PORT]",
+	{ .name = "", .summary = "Join a swarm: the token says whether as worker or manager",
+	  .arguments = "HOST[:PORT]",
 	  .options = join_options, .size = sizeof(struct start_options), .args_min = 1,
 	  .args_max = 1 },
 	{ 0 },
@@ -101,6 +110,13 @@ const struct command join_commands[] = {
 const struct command manager_commands[] = {
 	{ .name = "", .summary = "Run this node, which init or join has set up", .arguments = "",
 	  .options = manager_options, .size = sizeof(struct start_options) },
+	{ 0 },
+};
+
+/* One daemon: the node's certificate says what it is, and that may change. */
+const struct command worker_commands[] = {
+	{ .name = "", .summary = "Run this node, whatever its role: as 'swarmbox manager'",
+	  .arguments = "", .options = manager_options, .size = sizeof(struct start_options) },
 	{ 0 },
 };
 
@@ -395,8 +411,9 @@ static int run_detached(struct daemon_config *c)
 	return daemon_run(c);
 }
 
-/* Waits for what the daemon says: 0 when it is ready. */
-static int wait_ready(int fd, const struct daemon_config *c, struct errmsg *msg)
+/* Waits for what the daemon says: 0 when it is ready, and the role that it has. */
+static int wait_ready(int fd, const struct daemon_config *c, char role[ROLE_LEN + 1],
+		      struct errmsg *msg)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char text[ERRMSG_MAX] = "";
@@ -410,12 +427,14 @@ static int wait_ready(int fd, const struct daemon_config *c, struct errmsg *msg)
 		return errmsg_set(msg, ERR_TIMEOUT, "not ready after %d s: see %s/swarmbox.log",
 				  READY_MS / 1000, c->run_dir);
 	n = read(fd, text, sizeof(text) - 1);
-	if (n > 0 && slice_has_prefix(slice_of(text), "ready"))
+	if (n > 0 && slice_has_prefix(slice_of(text), "ready ")) {
+		snprintf(role, ROLE_LEN + 1, "%.*s", (int)strcspn(text + 6, "\n"), text + 6);
 		return 0;
+	}
 	return errmsg_set(msg, ERR_IO, "%s", n > 0 ? text : "the daemon ended: see its log");
 }
 
-static int start_detached(struct daemon_config *c, const char *what)
+static int start_detached(struct daemon_config *c, const char *what, char role[ROLE_LEN + 1])
 {
 	struct errmsg msg = { { 0 } };
 	int fds[2];
@@ -431,7 +450,7 @@ static int start_detached(struct daemon_config *c, const char *what)
 		_exit(run_detached(c));
 	}
 	close(fds[1]);
-	if (wait_ready(fds[0], c, &msg) < 0)
+	if (wait_ready(fds[0], c, role, &msg) < 0)
 		return fail(what, &msg);
 	close(fds[0]);
 	return 0;
@@ -461,7 +480,9 @@ static void say_welcome(const struct daemon_config *c)
 	       "To run something on it:\n\n"
 	       "    swarmbox service create --name web --replicas 2 --publish 8080:80 IMAGE\n"
 	       "    swarmbox stack deploy -c FILE NAME\n\n"
-	       "To add a manager, run on this node, and what it prints on the other:\n\n"
+	       "To add a worker, or a manager, run on this node, and what it prints on the "
+	       "other:\n\n"
+	       "    swarmbox swarm join-token worker\n"
 	       "    swarmbox swarm join-token manager\n\n"
 	       "The docker command talks to it with DOCKER_HOST=unix://%s\n",
 	       c->node.node_id, c->api_path);
@@ -482,6 +503,7 @@ static int start_new(struct daemon_config *c, const struct start_options *o, con
 	int stay = o->foreground == OPTION_YES || getenv("SWARMBOX_FOREGROUND");
 	const char *name = manager ? "join" : "init";
 	struct errmsg msg = { { 0 } };
+	char role[ROLE_LEN + 1] = "";
 	int status;
 
 	if (daemon_node_exists(c->data_dir)) {
@@ -493,7 +515,13 @@ static int start_new(struct daemon_config *c, const struct start_options *o, con
 	}
 	if (manager && !o->token) {
 		errmsg_set(&msg, ERR_INVALID, "a token is needed: 'swarmbox swarm join-token "
-			   "manager' on a manager prints the whole command");
+			   "worker' on a manager prints the whole command");
+		return fail(name, &msg);
+	}
+	if (o->availability && availability_parse(slice_of(o->availability),
+						  &c->node.availability) < 0) {
+		errmsg_set(&msg, ERR_INVALID, "--availability %s: must be active, pause or drain",
+			   o->availability);
 		return fail(name, &msg);
 	}
 	if (new_node(a, o, manager, &c->node, &msg) < 0 || check_engine(c->engine_path, &msg) < 0 ||
@@ -501,11 +529,12 @@ static int start_new(struct daemon_config *c, const struct start_options *o, con
 		return fail(name, &msg);
 	c->create = 1;
 	c->token = o->token;
+	c->availability = o->availability;
 	if (stay)
 		return daemon_run(c);
-	status = start_detached(c, name);
+	status = start_detached(c, name, role);
 	if (status == 0 && manager)
-		puts("This node joined a swarm as a manager.");
+		printf("This node joined a swarm as a %s.\n", role);
 	else if (status == 0)
 		say_welcome(c);
 	return status;
@@ -547,6 +576,7 @@ static int move_node(const struct daemon_config *c, const struct start_options *
 static int start_forced(struct daemon_config *c, const struct start_options *o, struct arena *a)
 {
 	struct errmsg msg = { { 0 } };
+	char role[ROLE_LEN + 1];
 	int founder, status;
 
 	if (node_load(a, c->data_dir, &c->node, &founder, &msg) == ERR_NOT_FOUND)
@@ -562,7 +592,7 @@ static int start_forced(struct daemon_config *c, const struct start_options *o, 
 	c->node.begin = RAFT_FORCE;
 	if (o->foreground == OPTION_YES || getenv("SWARMBOX_FOREGROUND"))
 		return daemon_run(c);
-	status = start_detached(c, "init");
+	status = start_detached(c, "init", role);
 	if (status == 0)
 		printf("Swarm recovered: this node (%s) is now its only manager; all that it had "
 		       "recorded is kept.\n\n"
@@ -580,6 +610,7 @@ static int start_with(const struct command *command, const struct option_result 
 	const struct start_options *o = r->values;
 	struct errmsg msg = { { 0 } };
 	const char *manager = NULL;
+	char role[ROLE_LEN + 1];
 
 	if (take_options(r, &c, &msg) < 0)
 		return fail(name, &msg);
@@ -591,14 +622,14 @@ static int start_with(const struct command *command, const struct option_result 
 	if (command == join_commands &&
 	    full_address(a, "HOST", r->args[0], NULL, &manager, &msg) < 0)
 		return fail(name, &msg);
-	if (command != manager_commands)
+	if (command != manager_commands && command != worker_commands)
 		return start_new(&c, o, manager, a);
 	if (!daemon_node_exists(c.data_dir)) {
 		errmsg_set(&msg, ERR_NOT_FOUND, "%s holds no node of a swarm: make one with "
 			   "'swarmbox init' or 'swarmbox join'", c.data_dir);
 		return fail(name, &msg);
 	}
-	return o->foreground == OPTION_NO ? start_detached(&c, name) : daemon_run(&c);
+	return o->foreground == OPTION_NO ? start_detached(&c, name, role) : daemon_run(&c);
 }
 
 static int start(const struct command *command, const char *path, int argc, char **argv)
@@ -628,4 +659,9 @@ int join_main(int argc, char **argv)
 int manager_main(int argc, char **argv)
 {
 	return start(manager_commands, "swarmbox manager", argc, argv);
+}
+
+int worker_main(int argc, char **argv)
+{
+	return start(worker_commands, "swarmbox worker", argc, argv);
 }

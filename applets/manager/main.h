@@ -12,12 +12,13 @@ struct daemon_config {
 	char api_path[FILE_PATH_MAX];		/* our own */
 	/* "127.0.0.1:2375": the API is answered there as well; "" = not. A loopback address. */
 	char api_tcp[24];
-	int ready_fd;		/* gets "ready\n" or one line of error; -1 = none */
+	int ready_fd;		/* gets "ready ROLE\n" or one line of error; -1 = none */
 	/* init and join: the data folder must hold no node, this one is written (it is a founder
 	 * when node.begin is RAFT_FOUND) and wiped again when it cannot be started. */
 	int create;
-	/* create, with node.begin RAFT_JOIN: at the manager node.contacts. */
-	const char *token;
+	/* create, with node.begin RAFT_JOIN: at the manager node.contacts. availability: NULL or
+	 * a word. */
+	const char *token, *availability;
 	/* create: in. Else filled from the data folder (main_node.h), but node.begin is in:
 	 * RAFT_JOIN, or RAFT_FORCE for this start. */
 	struct manager_config node;
@@ -33,4 +34,5 @@ int daemon_node_exists(const char *data_dir);
 int init_main(int argc, char **argv);
 int join_main(int argc, char **argv);
 int manager_main(int argc, char **argv);
+int worker_main(int argc, char **argv);
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "applets/manager/ca.h"
 #include "applets/manager/main_private.h"
 #include "base/mem.h"
 #include "base/timefmt.h"
@@ -64,7 +65,7 @@ static void announce(struct daemon *d)
 		if (trust_save(d->trust, &d->dir, &msg) < 0)
 			log_printf(LOG_ERROR, "%s", msg.text);
 	}
-	tell_ready(d, "ready\n");
+	tell_ready(d, d->is_manager ? "ready manager\n" : "ready worker\n");
 }
 
 static void step(struct daemon *d, enum who who, struct event *ev)
@@ -82,7 +83,7 @@ static void step(struct daemon *d, enum who who, struct event *ev)
 	for (uint32_t i = 0; i < fx->count; i++)
 		carry_out(d, who, &fx->items[i]);
 	d->stepping = 0;
-	if (!d->announced && manager_is_ready(d->manager))
+	if (!d->announced && (d->is_manager ? manager_is_ready(d->manager) : d->welcome))
 		announce(d);
 }
 
@@ -199,7 +200,7 @@ static void end_turn(void *context)
 		d->flush_due = 0;
 		if (more)
 			daemon_deliver(d, MANAGER, &flush);
-		peers_flush(&d->peers);
+		links_flush(d);
 		more |= disk_sync(d);
 		if (!more)
 			return;
@@ -215,32 +216,23 @@ static void on_turn_timer(struct loop_timer *t)
 	(void)t;	/* the turn it made is enough: end_turn runs at its end */
 }
 
-static void send_message(struct daemon *d, enum who from, const struct effect *x)
+static void session_effect(struct daemon *d, enum who from, const struct effect *x)
 {
-	struct event ev = { .kind = EVENT_SESSION_MESSAGE, .id = x->id, .body = x->body };
-
-	if (x->id == d->session)
-		daemon_deliver(d, from == MANAGER ? WORKER : MANAGER, &ev);
+	if (from == WORKER)
+		agent_send_up(d, x);
+	else if (x->id != d->own)
+		links_agent(d, x);
+	else if (x->kind == EFFECT_SESSION_SEND)
+		agent_send_down(d, x);
+	else
+		agent_restart_own(d);
 }
 
-static void session_up(struct daemon *d)
+void daemon_restart(struct daemon *d)
 {
-	struct event up = { .kind = EVENT_SESSION_UP, .id = ++d->session,
-			    .text = slice_of(d->config->node.node_id) };
-
-	daemon_deliver(d, MANAGER, &up);
-	daemon_deliver(d, WORKER, &up);
-}
-
-static void session_drop(struct daemon *d, const struct effect *x)
-{
-	struct event down = { .kind = EVENT_SESSION_DOWN, .id = x->id };
-
-	if (x->id != d->session)
-		return;
-	daemon_deliver(d, MANAGER, &down);
-	daemon_deliver(d, WORKER, &down);
-	session_up(d);
+	d->ended = 1;
+	d->restart = 1;
+	loop_stop(&d->loop);
 }
 
 static void publish(struct daemon *d, const struct effect *x)
@@ -307,11 +299,12 @@ static void carry_out(struct daemon *d, enum who who, const struct effect *x)
 	case EFFECT_PEER_SEND: links_effect(d, x); break;
 	case EFFECT_REPLY: answer(d, x); break;
 	case EFFECT_REPLY_CHUNK: server_piece(&d->server, x->id, x->body, x->more); break;
-	case EFFECT_SESSION_SEND: send_message(d, who, x); break;
-	case EFFECT_SESSION_DROP: session_drop(d, x); break;
+	case EFFECT_SESSION_SEND:
+	case EFFECT_SESSION_DROP: session_effect(d, who, x); break;
 	case EFFECT_ENGINE_CALL: call_engine(d, x); break;
 	case EFFECT_ENGINE_CANCEL: engine_cancel(&d->engine, x->id); break;
 	case EFFECT_PUBLISH: publish(d, x); break;
+	case EFFECT_NODE: agent_node(d, x); break;
 	case EFFECT_WIPE: disk_wipe(d); break;
 	}
 }
@@ -425,7 +418,7 @@ static void begin(struct daemon *d)
 	d->stepping = 1;
 	daemon_deliver(d, MANAGER, &start);
 	daemon_deliver(d, WORKER, &start);
-	session_up(d);
+	agent_begin(d);
 	d->stepping = 0;
 	drain(d);
 	renewal_start(d);
@@ -440,8 +433,9 @@ static void end(struct daemon *d)
 	(void)unlink(d->config->api_path);
 	server_done(&d->server);
 	engine_done(&d->engine);
-	links_done(d);
+	agent_end(d);
 	renewal_done(d);
+	links_done(d);
 	disk_done(d);
 }
 
@@ -469,6 +463,11 @@ static int prepare(struct daemon *d, struct errmsg *msg)
 		err = open_node(d, msg);
 	if (err < 0)
 		return err;
+	d->is_manager = strcmp(d->trust->cert.subject.unit, ca_manager_unit) == 0;
+	d->config->node.worker = !d->is_manager;
+	if (d->config->node.worker && d->config->node.begin == RAFT_FORCE)
+		return errmsg_set(msg, ERR_INVALID, "--force-new-cluster: this node is a worker: "
+				  "only a manager has recorded the swarm");
 	make_machines(d);
 	raise_limit();
 	err = disk_recover(d, msg);
@@ -506,7 +505,7 @@ int daemon_run(struct daemon_config *config)
 
 	d.config = config;
 	d.last = &d.first;
-	d.trust = &d.trusts[0];
+	d.trust = mem_new(sizeof(*d.trust));
 	d.turn_timer.call = on_turn_timer;
 	d.lb.status = on_ports_status;
 	d.lb.context = &d;

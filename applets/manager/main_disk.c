@@ -44,8 +44,16 @@ int disk_recover(struct daemon *d, struct errmsg *msg)
 		.create = d->config->create, .wal = &d->wal, .context = d, .save = save_node,
 		.log = log_text,
 	};
-	int err = recover_manager(&r, msg);
+	uint64_t seed;
+	int err;
 
+	if (!d->is_manager) {
+		entropy_fill(&seed, sizeof(seed));
+		d->manager = manager_new(&d->config->node, seed);
+		d->log_failed = 1;	/* there is none */
+		return datadir_wipe_log(&d->dir, msg);
+	}
+	err = recover_manager(&r, msg);
 	d->manager = r.manager;
 	return err;
 }
@@ -342,7 +350,8 @@ void disk_wipe(struct daemon *d)
 
 	d->log_failed = 1;	/* there is no log any more */
 	saving_end(d);
-	wal_close(&d->wal);
+	if (d->is_manager)
+		wal_close(&d->wal);
 	if (datadir_wipe(&d->dir, &msg) < 0)
 		log_printf(LOG_ERROR, "%s", msg.text);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

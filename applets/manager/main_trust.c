@@ -109,7 +109,8 @@ static void new_key(uint8_t key[X509_KEY_LEN])
 	mem_wipe(seed, sizeof(seed));
 }
 
-void trust_request(struct buf *key, const char *token, struct buf *request)
+void trust_request(struct buf *key, const char *token, const char *availability,
+		   struct buf *request)
 {
 	static const struct x509_name nobody;	/* who it is, is the swarm's to say */
 	uint8_t secret[X509_KEY_LEN];
@@ -128,6 +129,8 @@ void trust_request(struct buf *key, const char *token, struct buf *request)
 	json_put_slice(&w, "CSR", buf_slice(&csr));
 	if (token)
 		json_put_str(&w, "Token", token);
+	if (availability)
+		json_put_str(&w, "Availability", availability);
 	json_close_object(&w);
 	buf_done(&der);
 	buf_done(&csr);
@@ -204,6 +207,19 @@ int trust_found(struct trust *t, const char *node_id, const char *swarm_id, int6
 	for (int i = 0; i < TEXTS; i++)
 		wipe_buf(&pem[i]);
 	mem_wipe(keys, sizeof(keys));
+	return err;
+}
+
+int trust_with_roots(struct trust *t, const struct trust *from, struct slice roots,
+		     struct errmsg *msg)
+{
+	struct buf key;
+	int err;
+
+	buf_init(&key, X509_PEM_MAX);
+	pem_write_key(&key, from->identity.key);
+	err = trust_take(t, from->chain, buf_slice(&key), roots, from->root_key, msg);
+	wipe_buf(&key);
 	return err;
 }
 

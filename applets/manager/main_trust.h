@@ -22,6 +22,8 @@ struct trust {			/* all read */
 	struct slice chain, roots;	/* PEM; in arena, as all that the others point to */
 	struct slice root_key;		/* PEM, of a founder until its swarm is there; else empty */
 	struct arena arena;
+	struct trust *older;		/* the owner's */
+	uint64_t until_ms;
 };
 
 /* Wipes the keys. One that is all zero, or done, may be done again. */
@@ -30,12 +32,17 @@ void trust_done(struct trust *t);
  * not the certificate's. */
 int trust_take(struct trust *t, struct slice chain, struct slice key, struct slice roots,
 	       struct slice root_key, struct errmsg *msg);
+/* The same certificate and key, but other roots, in PEM. Errors as trust_take. */
+int trust_with_roots(struct trust *t, const struct trust *from, struct slice roots,
+		     struct errmsg *msg);
 /* A new swarm: its root, and a manager's certificate for this node. */
 int trust_found(struct trust *t, const char *node_id, const char *swarm_id, int64_t now_s,
 		struct errmsg *msg);
 /* A new key of this node's, added to key in PEM (the caller wipes it), and what a manager is asked
- * to certify it with, added to request: {"CSR", "Token"}. token: of one that joins, else NULL. */
-void trust_request(struct buf *key, const char *token, struct buf *request);
+ * to certify it with, added to request: {"CSR", "Token", "Availability"}. The last two: of one that
+ * joins, else NULL. */
+void trust_request(struct buf *key, const char *token, const char *availability,
+		   struct buf *request);
 
 /* Durable when it returns 0. */
 int trust_save(const struct trust *t, const struct datadir *dir, struct errmsg *msg);

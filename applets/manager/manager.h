@@ -24,6 +24,8 @@ enum {
 };
 
 struct manager_config {		/* all borrowed for the manager's life */
+	int worker;		/* this node is no manager: the API tells of itself alone, and can
+				 * have it leave; nothing is replicated */
 	const char *node_id;
 	uint64_t raft_id;		/* raft/raft.h: never that of an earlier life */
 	enum raft_begin begin;		/* raft/raft.h: what to do at EVENT_START */
@@ -34,6 +36,7 @@ struct manager_config {		/* all borrowed for the manager's life */
 	const char *listen_addr;	/* "0.0.0.0:2377" */
 	const char *advertise_addr;	/* "192.0.2.2:2377", "" when none could be found */
 	const char *default_addr_pool;	/* "10.0.0.0/8": for a new swarm only */
+	int availability;		/* enum node_availability; likewise: of this node */
 	/* Likewise: its id (NULL: drawn), its authority as PEM (NULL: nobody can join it). */
 	const char *swarm_id, *root_cert, *root_key;
 	struct seal_key secrets;	/* random: what join tokens are drawn from */
@@ -60,7 +63,7 @@ int manager_recover_record(struct manager *m, uint64_t number, struct slice reco
 
 /* Events: START, TIMER, STOP, FLUSH, WAL_DONE, WAL_FAILED, SNAPSHOT_*, PEER_*, REQUEST,
  * REQUEST_GONE, SESSION_UP/DOWN/MESSAGE. Effects: TIMER, LOG, EXIT, FLUSH, WAL_APPEND, SNAPSHOT_*,
- * PEERS, PEER_*, REPLY, REPLY_CHUNK, SESSION_SEND, SESSION_DROP, RESTART, WIPE. */
+ * PEERS, PEER_*, REPLY, REPLY_CHUNK, SESSION_SEND, SESSION_DROP, RESTART, NODE, WIPE. */
 void manager_step(struct manager *m, const struct event *ev, struct effects *fx);
 /* After EFFECT_SNAPSHOT_SAVE, before the next step: the snapshot's bytes. 0, or what the sink
  * said. */

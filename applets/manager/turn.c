@@ -182,6 +182,16 @@ void turn_session(struct turn *t, const char *node_id, int up, uint64_t now_ms)
 	find_deadline(t);
 }
 
+void turn_left(struct turn *t, const char *node_id, uint64_t now_ms)
+{
+	struct node_news *n = node_news(t, node_id);
+
+	n->left = 1;
+	if (!n->session)
+		n->deadline_ms = now_ms;
+	find_deadline(t);
+}
+
 /* The first objects of a new swarm: the cluster, then (its pool is known) the ingress network. */
 static void write_cluster(const struct manager_config *config, struct rng *rng,
 			  struct arena *arena, struct txn *txn)
@@ -235,19 +245,13 @@ static void write_basics(const struct manager_config *config, const struct state
 		write_ingress(s, rng, arena, txn);
 }
 
-/* Nodes that had their time. A manager that was taken out of the swarm's managers, and so has left
- * it, needs none. */
-static void expire(struct turn *t, const struct api_turn *view, uint64_t now_ms)
+/* Nodes that had their time. */
+static void expire(struct turn *t, uint64_t now_ms)
 {
 	for (struct map_entry *e = map_first(&t->nodes); e; e = map_next(e)) {
-		const struct node *stored = state_node(view->state, e->key.data);
 		struct node_news *n = e->value;
 
-		if (n->deadline_ms == 0)
-			continue;
-		if (now_ms < n->deadline_ms &&
-		    !(stored && stored->spec.role == ROLE_MANAGER && view->manager_count &&
-		      !api_manager_find(view, e->key.data)))
+		if (n->deadline_ms == 0 || now_ms < n->deadline_ms)
 			continue;
 		n->deadline_ms = 0;
 		n->up = UP_NO;
@@ -297,6 +301,8 @@ static int node_wanted(const struct api_turn *view, const struct manager_config 
 		node->description.hostname = config->hostname;
 	if (!stored)
 		node->spec.role = ROLE_MANAGER;
+	if (!stored && own)
+		node->spec.availability = config->availability;
 	merge(news, node);
 	addr = manager ? host_of(view->arena, manager->addr) : NULL;
 	if (addr)
@@ -347,7 +353,7 @@ static void write_statuses(struct turn *t, const struct state *s, struct txn *tx
 void turn_write(struct turn *t, const struct api_turn *view, const struct manager_config *config,
 		uint64_t now_ms)
 {
-	expire(t, view, now_ms);
+	expire(t, now_ms);
 	write_basics(config, view->state, view->rng, view->arena, view->txn);
 	write_nodes(t, view, config);
 	write_statuses(t, view->state, view->txn);

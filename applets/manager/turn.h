@@ -36,6 +36,8 @@ void turn_lead(struct turn *t, const struct state *s, uint64_t now_ms);
 void turn_report(struct turn *t, const char *node_id, const struct session_report *report);
 /* A node's session begins (up) or ends. A node has at most one. */
 void turn_session(struct turn *t, const char *node_id, int up, uint64_t now_ms);
+/* The node leaves the swarm: it counts as down when its session ends. */
+void turn_left(struct turn *t, const char *node_id, uint64_t now_ms);
 /* When a node without a session will count as down if turn_write is called then; 0 = none. */
 uint64_t turn_deadline_ms(const struct turn *t);
 /*

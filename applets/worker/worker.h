@@ -24,7 +24,7 @@ void worker_free(struct worker *w);
  * One event in, effects out (added to fx, which the caller has reset). Events it takes:
  * START, TIMER, STOP, SESSION_UP/DOWN/MESSAGE (one session: the current one),
  * ENGINE_REPLY/DATA, PORTS_STATUS. Effects it gives: TIMER, LOG, SESSION_SEND, ENGINE_CALL/CANCEL,
- * PUBLISH ("netmap.json"), EXIT after STOP. A message that does not parse is logged and the
+ * PUBLISH ("netmap.json"), NODE, EXIT after STOP. A message that does not parse is logged and the
  * session is asked to start over (report `resync`).
  */
 void worker_step(struct worker *w, const struct event *ev, struct effects *fx);

@@ -163,6 +163,7 @@ static int on_frame(struct channel *c, struct slice body)
 		return 0;
 	}
 	if (kind == 'R' && body.len == 1) {
+		channel_send_kind(c, 'R', nothing);
 		a->handler->down(a->handler->context);
 		a->handler->up(a->handler->context);
 		return 0;

@@ -14,6 +14,7 @@ struct agent_end {
 	struct channel *channel;	/* ours */
 	uint64_t id;
 	int closing;			/* by us: nothing it says is heard any more */
+	int restarting;			/* nor what it says before it has begun anew */
 	int is_full;			/* it is in the list of those */
 	struct agent_end *next_full, **at_full;
 };
@@ -73,6 +74,20 @@ static void on_open(struct channel *c)
 	(void)c;
 }
 
+/* It says so: all that it said before is here, too. */
+static void begin_anew(struct agent_end *e)
+{
+	struct agents *a = e->agents;
+	uint64_t old = e->id;
+
+	(void)map_remove(&a->ends, key_of(&old));
+	e->id = a->handler->draw(a->handler->context);
+	(void)map_set(&a->ends, key_of(&e->id), e);
+	e->restarting = 0;
+	a->handler->down(a->handler->context, old);
+	a->handler->up(a->handler->context, e->id, channel_peer_name(e->channel));
+}
+
 static int on_frame(struct channel *c, struct slice body)
 {
 	struct agent_end *e = c->context;
@@ -81,10 +96,12 @@ static int on_frame(struct channel *c, struct slice body)
 
 	if (e->closing)
 		return 0;
-	if (kind != 'M' && (kind != 'B' || body.len > 1))
+	if (kind != 'M' && (body.len > 1 || (kind != 'B' && !(kind == 'R' && e->restarting))))
 		return errmsg_set(&c->why, ERR_CORRUPT, "it says what no agent says");
 	channel_limit(c, (uint64_t)AGENTS_PERIODS * a->period_ms);
-	if (kind == 'M')
+	if (kind == 'R')
+		begin_anew(e);
+	else if (kind == 'M' && !e->restarting)
 		a->handler->message(a->handler->context, e->id,
 				    (struct slice){ body.data + 1, body.len - 1 });
 	return 0;
@@ -137,7 +154,7 @@ void agents_send(struct agents *a, uint64_t id, struct slice body)
 	struct agent_end *e = find(a, id);
 
 	assert(body.len < AGENTS_MESSAGE_MAX);
-	if (e && !e->closing)
+	if (e && !e->closing && !e->restarting)
 		say(e, 'M', body);
 }
 
@@ -145,8 +162,10 @@ void agents_restart(struct agents *a, uint64_t id)
 {
 	struct agent_end *e = find(a, id);
 
-	if (e && !e->closing)
-		say(e, 'R', (struct slice){ NULL, 0 });
+	if (!e || e->closing || e->restarting)
+		return;
+	e->restarting = 1;
+	say(e, 'R', (struct slice){ NULL, 0 });
 }
 
 void agents_refuse(struct agents *a, uint64_t id)

@@ -6,6 +6,17 @@ static const char *const role_names[] = { "worker", "manager", NULL };
 static const char *const availability_names[] = { "active", "pause", "drain", NULL };
 static const char *const node_state_names[] = { "unknown", "down", "ready", "disconnected", NULL };
 
+int availability_parse(struct slice text, int *availability)
+{
+	for (int i = 0; availability_names[i]; i++) {
+		if (!slice_is(text, availability_names[i]))
+			continue;
+		*availability = i;
+		return 0;
+	}
+	return ERR_INVALID;
+}
+
 static const struct field node_spec_fields[] = {
 	ROW(node_spec, name, "Name", FIELD_STRING, OMIT),
 	ROW(node_spec, labels, "Labels", FIELD_LABELS, 0),
@@ -76,6 +87,7 @@ static const struct field node_fields[] = {
 	ROW_TABLE(node, status, "Status", FIELD_STRUCT, 0, &node_status_table),
 	ROW_TABLE(node, manager_status, "ManagerStatus", FIELD_POINTER, OMIT,
 		  &manager_status_table),
+	ROW(node, join_key, "JoinKey", FIELD_STRING, OMIT | FIELD_INTERNAL),
 	{ 0 },
 };
 const struct table node_table = { "Node", sizeof(struct node), TABLE_NO_EXTRA, node_fields };

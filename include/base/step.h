@@ -85,7 +85,8 @@ enum effect_kind {
 				 * (EFFECT_REPLY_CHUNK), the last of them with more = 0 */
 	EFFECT_REPLY_CHUNK,	/* id = request, body, more */
 	EFFECT_SESSION_SEND,	/* id = session, body = JSON text (manager and worker) */
-	EFFECT_SESSION_DROP,	/* id = session: end it; the agent comes again with a new one */
+	EFFECT_SESSION_DROP,	/* id = session: end it; the agent comes again with a new one.
+				 * status 1: its node is not of the swarm any more, and is told */
 	EFFECT_FLUSH,		/* EVENT_FLUSH is wanted at the end of this turn of the loop */
 	EFFECT_PEERS,		/* body = the other managers to be connected with, replaces the
 				 * last: lines "RAFT-ID ADDRESS:PORT"; id = how many managers there
@@ -99,6 +100,9 @@ enum effect_kind {
 				 * more = 1: deliver the body in pieces as it comes */
 	EFFECT_ENGINE_CANCEL,	/* id = call: forget it, close its connection */
 	EFFECT_PUBLISH,		/* target = file name in the run folder, body: the new content */
+	EFFECT_NODE,		/* body = JSON of struct session_node: the driver keeps managers
+				 * and trust; it renews the certificate, and begins anew in the
+				 * other role, when these differ from what it has */
 	EFFECT_WIPE,		/* the node has left: remove the data folder's content */
 };
 

@@ -6,7 +6,7 @@
  *	'P'	beat period u32, window u32, in ms: the manager's first
  *	'B'	the agent's beat
  *	'M'	a message of the session, either way
- *	'R'	the session begins anew on this connection: manager to agent
+ *	'R'	the session begins anew on this connection: manager to agent, who says it back
  *	'X'	this node is not of the swarm any more: manager to agent, its last
  *
  * An agent that says nothing for AGENTS_PERIODS periods is closed. After its connection has ended
@@ -70,7 +70,8 @@ int agents_take(struct agents *a, struct channel *c);
 /* Gathers a message of at most AGENTS_MESSAGE_MAX - 1. When CHANNEL_OUT_MAX is passed, the
  * connection is closed: `down` follows. */
 void agents_send(struct agents *a, uint64_t id, struct slice body);
-/* The agent's session begins anew; the connection stays. */
+/* The agent's session begins anew; the connection stays. Once it has answered, `down` for id and
+ * `up` for another follow; until then neither end of the session hears the other. */
 void agents_restart(struct agents *a, uint64_t id);
 /* The agent is told that its node is not of the swarm; nothing it says is heard any more, and
  * `down` follows. */

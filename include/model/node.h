@@ -51,6 +51,7 @@ struct node {
 	struct node_description description;
 	struct node_status status;
 	struct manager_status *manager_status;
+	const char *join_key;	/* internal: public key that it asked to join with, in base64 */
 };
 
 struct orchestration_config {
@@ -120,6 +121,9 @@ struct network {
 	struct network_spec spec;
 	int pending_delete;	/* internal: removed by a user; goes when no task uses it */
 };
+
+/* "active", "pause", "drain": *availability is the enum's. 0 or ERR_INVALID. */
+int availability_parse(struct slice text, int *availability);
 
 extern const struct table node_table, node_spec_table, node_description_table, cluster_table,
 	cluster_spec_table, network_table, network_spec_table;

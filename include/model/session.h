@@ -34,8 +34,17 @@ struct session_logs {
 	const char *tail;	/* "all" or a count; NULL = all */
 };
 
+/* What the node is to be, and whom it is to believe. First in a session, and when it changes. */
+struct session_node {
+	int role;			/* enum node_role */
+	struct strings managers;	/* "ADDRESS:PORT" */
+	const char *trust;		/* PEM of the roots */
+	int renew;			/* its certificate is not of the authority that is to be */
+};
+
 struct session_order {
 	struct session_assign *assign;
+	struct session_node *node;
 	struct session_logs *logs;
 	int leave;		/* remove every container and network of ours, then report `left` */
 };
@@ -67,5 +76,5 @@ struct session_report {
  * fewer is the end of it, and only then does the agent remove what was not named. */
 enum { SESSION_TASKS_MAX = 500 };
 
-extern const struct table session_order_table, session_report_table;
+extern const struct table session_order_table, session_report_table, session_node_table;
 #endif

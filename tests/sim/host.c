@@ -431,7 +431,7 @@ static void trace_effect(struct host *host, enum who who, const struct effect *x
 		[EFFECT_RESTART] = "restart",
 		[EFFECT_ENGINE_CALL] = "call", [EFFECT_ENGINE_CANCEL] = "cancel",
 		[EFFECT_PUBLISH] = "publish", [EFFECT_EXIT] = "exit", [EFFECT_LOG] = "log",
-		[EFFECT_WIPE] = "wipe", [EFFECT_REPLY_CHUNK] = "chunk",
+		[EFFECT_WIPE] = "wipe", [EFFECT_REPLY_CHUNK] = "chunk", [EFFECT_NODE] = "node",
 	};
 	struct slice body = x->body;
 
@@ -490,6 +490,7 @@ static void carry_out(struct host *host, enum who who, const struct effect *x)
 		buf_reset(&host->netmap);
 		buf_add_slice(&host->netmap, x->body);
 		break;
+	case EFFECT_NODE: break;	/* no role changes here */
 	case EFFECT_WIPE: host->store.failed = 1; break;
 	}
 }

@@ -345,6 +345,7 @@ static void carry_out(struct swarm *w, uint32_t node, const struct effect *x)
 		break;
 	case EFFECT_EXIT: n->exited++; break;
 	case EFFECT_WIPE: n->wiped++; break;
+	case EFFECT_NODE: n->told_role++; break;
 	case EFFECT_RESTART: n->restarts++; break;
 	case EFFECT_WAL_APPEND: append(n, x); break;
 	case EFFECT_FLUSH: n->flush_due = 1; break;

@@ -46,6 +46,7 @@ struct swarm_node {
 	struct buf orders;		/* of this session, by line */
 	uint32_t sessions;		/* so many began */
 	int exited, wiped, restarts;
+	int told_role;			/* so often: EFFECT_NODE */
 };
 
 struct swarm_answer {

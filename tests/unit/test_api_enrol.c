@@ -173,10 +173,6 @@ TEST(nobody_else_is)
 	memcpy(other, manager, sizeof(other));
 	other[TOKEN_TEXT_LEN - 1] = other[TOKEN_TEXT_LEN - 1] == '0' ? '1' : '0';
 	CHECK_STR(api_fake_error(&fake, "POST", target, ask(csr, other)), refused);
-	/* A worker's does not make a manager. */
-	CHECK(strstr(api_fake_error(&fake, "POST", target,
-		     ask(csr, state_cluster(&fake.state)->worker_token)), "workers"));
-	CHECK_INT(fake.status, 501);
 	/* One that wants to be somebody, or something else than a request. */
 	CHECK(strstr(api_fake_error(&fake, "POST", target, ask(request_pem("node1"), manager)),
 		     "names a node"));
@@ -185,6 +181,73 @@ TEST(nobody_else_is)
 	CHECK(strstr(api_fake_error(&fake, "POST", target,
 		     ask(state_cluster(&fake.state)->root_cert, manager)), "no certificate"));
 	CHECK_INT(fake.status, 400);
+	api_fake_done(&fake);
+}
+
+static const struct node *answered_node(void)
+{
+	struct slice id = json_string(json_get(api_fake_json(&fake), "NodeID"));
+
+	return state_node(&fake.state, arena_str(&fake.arena, id));
+}
+
+/* The one that joins is a node from then on, before anybody has seen it. */
+TEST(a_workers_token_makes_a_worker)
+{
+	struct x509_cert cert;
+	const struct node *node;
+	const char *body, *worker;
+	struct buf der;
+
+	start();
+	worker = state_cluster(&fake.state)->worker_token;
+	body = ask(request_pem(""), worker);
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/enrol", body), 200);
+	read_certificate(&cert, &der);
+	CHECK_STR(cert.subject.unit, "swarm-worker");
+	buf_done(&der);
+	node = answered_node();
+	CHECK(node && node->spec.role == ROLE_WORKER);
+	CHECK_INT(node->spec.availability, AVAILABILITY_ACTIVE);
+	CHECK_INT(node->status.state, NODE_UNKNOWN);
+	CHECK_INT(api_fake_call(&fake, "GET", "/nodes", NULL), 200);
+	CHECK(!strstr(fake.body, "JoinKey") && !strstr(fake.body, node->join_key));
+	api_fake_done(&fake);
+}
+
+/* Its connection broke off before the answer came: it is the node that it was. Others who repeat
+ * what it said, after it is there, get nothing. */
+TEST(a_request_makes_one_node)
+{
+	const struct cluster *c;
+	struct node seen;
+	struct json_writer w;
+	struct buf text;
+	const char *body, *id;
+	size_t count;
+
+	start();
+	c = state_cluster(&fake.state);
+	body = ask(request_pem(""), c->worker_token);
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/enrol", body), 200);
+	id = arena_str(&fake.arena, slice_of(answered_node()->meta.id));
+	count = fake.state.objects[OBJECT_NODE].count;
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/enrol", body), 200);
+	CHECK_STR(answered_node()->meta.id, id);
+	CHECK_INT(fake.state.objects[OBJECT_NODE].count, count);
+	CHECK(strstr(api_fake_error(&fake, "POST", "/swarm/enrol",
+				    ask(request_pem(""), c->manager_token)), "very request"));
+	CHECK_INT(fake.status, 403);
+	seen = *state_node(&fake.state, id);
+	seen.status.state = NODE_READY;
+	buf_init(&text, 1 << 16);
+	json_begin(&w, &text);
+	model_encode(&w, &node_table, MODEL_STORE, &seen);
+	api_fake_put(&fake, OBJECT_NODE, buf_str(&text));
+	buf_done(&text);
+	CHECK(strstr(api_fake_error(&fake, "POST", "/swarm/enrol", body), "very request"));
+	CHECK_INT(fake.status, 403);
+	CHECK_INT(fake.state.objects[OBJECT_NODE].count, count);
 	api_fake_done(&fake);
 }
 
@@ -209,7 +272,7 @@ TEST(managers_renew)
 	CHECK_INT(cert.not_after_s, API_FAKE_CLOCK_S + 60);
 	buf_done(&der);
 	/* One that is not, or is none any more, does not; and no user comes by that way. */
-	text = "rpc error: code = PermissionDenied desc = it is no manager of this swarm";
+	text = "rpc error: code = PermissionDenied desc = it is no node of this swarm any more";
 	CHECK_STR(api_fake_error(&fake, "POST", "/swarm/enrol/node2", csr), text);
 	CHECK_INT(fake.status, 403);
 	CHECK(api_serves(SLICE("POST"), SLICE("/swarm/enrol")));

@@ -95,10 +95,16 @@ TEST(a_session_begins_anew_on_the_same_connection)
 	agents_send(&s->managers[0].agents, 1, SLICE("a"));
 	agents_restart(&s->managers[0].agents, 1);
 	agents_restart(&s->managers[0].agents, 99);
+	/* Neither end hears what is of the session before. */
 	agents_send(&s->managers[0].agents, 1, SLICE("b"));
-	NODES_WAIT(s, s->heard.len >= 10);
-	CHECK_STR(HEARD(s), "+ a|- + b|");
-	CHECK_STR(STORY(s, 0), "+1:worker1 ");
+	agent_send(&s->agent, SLICE("old"));
+	NODES_WAIT(s, s->managers[0].story.len > 14);
+	agents_send(&s->managers[0].agents, 1, SLICE("nobody's"));
+	agents_send(&s->managers[0].agents, 2, SLICE("c"));
+	agent_send(&s->agent, SLICE("new"));
+	NODES_WAIT(s, s->heard.len >= 10 && s->managers[0].story.len >= 32);
+	CHECK_STR(HEARD(s), "+ a|- + c|");
+	CHECK_STR(STORY(s, 0), "+1:worker1 -1 +2:worker1 2:new ");
 	nodes_close(s);
 }
 

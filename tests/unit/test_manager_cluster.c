@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "applets/manager/state/state.h"
 #include "manager_cluster.h"
 #include "unit.h"
 
@@ -104,6 +105,38 @@ TEST(the_leader_leaves)
 	CHECK_INT(members, 2);
 	CHECK_INT(swarm_services(w, other, "meanwhile"), 1);
 	swarm_free(w);
+}
+
+static void demote(struct swarm *w, uint32_t node)
+{
+	const struct manager *m = w->nodes[swarm_leader(w)].manager;
+	const struct node *n = state_node(manager_state(m), w->nodes[node].node_id);
+	char target[128];
+	uint64_t asked;
+
+	snprintf(target, sizeof(target), "/nodes/%s/update?version=%llu", n->meta.id,
+		 (unsigned long long)n->meta.version);
+	asked = swarm_ask(w, swarm_leader(w), "POST", target,
+			  "{\"Role\":\"worker\",\"Availability\":\"active\"}");
+	(void)swarm_wait(w, asked);
+	CHECK_INT(swarm_status(w, asked), 200);
+}
+
+/* The leader, too: another one leads then, and takes it out. It is told, and told again. */
+TEST(a_demoted_manager_is_taken_out_and_hears_of_it)
+{
+	for (int leads = 0; leads < 2; leads++) {
+		struct swarm *w = swarm_ready(3);
+		uint32_t node = leads ? swarm_leader(w) : swarm_follower(w, 0), members;
+
+		demote(w, node);
+		swarm_run(w, 5000);
+		CHECK_INT(swarm_voters(w, &members), 2);
+		CHECK_INT(members, 2);
+		CHECK(w->nodes[node].told_role > 0);
+		CHECK_INT(w->nodes[node].exited, 0);
+		swarm_free(w);
+	}
 }
 
 /* What a leaving manager is still told by the leader goes into its log once. */

@@ -554,6 +554,8 @@ static void step(struct fake *f, struct event *ev)
 			take_report(f, x->body);
 		else if (x->kind == EFFECT_PUBLISH)
 			snprintf(f->netmap, sizeof(f->netmap), "%.*s", SLICE_ARGS(x->body));
+		else if (x->kind == EFFECT_NODE)
+			snprintf(f->node, sizeof(f->node), "%.*s", SLICE_ARGS(x->body));
 		else if (x->kind == EFFECT_EXIT)
 			f->exited = 1;
 	}

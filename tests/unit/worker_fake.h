@@ -73,6 +73,7 @@ struct fake {
 	int reports, left, resyncs, described, exited;
 	char node_message[512], netmap[FAKE_TEXT], logged[FAKE_TEXT], log_err[128];
 	int log_ended;
+	char node[FAKE_TEXT];	/* of the last EFFECT_NODE */
 };
 
 void fake_init(struct fake *f);

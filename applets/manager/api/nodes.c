@@ -137,19 +137,24 @@ static int read_spec(struct call *c, struct node_spec *spec)
 	return -1;
 }
 
+/* Taken out, must the others still be a majority that answers? */
 static int check_role_change(struct call *c, const struct node *stored,
 			     const struct node_spec *spec)
 {
+	const struct api_manager *m = api_manager_find(c->turn, stored->meta.id);
 	int all, reachable;
 
-	if (spec->role == stored->spec.role)
+	if (spec->role == stored->spec.role || spec->role == ROLE_MANAGER || !m)
 		return 0;
 	count_managers(c->turn, &all, &reachable);
-	if (spec->role == ROLE_WORKER && all == 1)
+	if (all == 1)
 		fail(c, 400, FAILED_PRECONDITION "attempting to demote the last manager of the "
 		     "swarm");
+	else if (reachable - m->reachable <= (all - 1) / 2)
+		fail(c, 400, FAILED_PRECONDITION "can't remove member from the raft: this would "
+		     "result in a loss of quorum");
 	else
-		fail(c, 501, UNIMPLEMENTED "changing the role of a node is not supported yet");
+		return 0;
 	return -1;
 }
 

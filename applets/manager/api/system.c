@@ -57,12 +57,12 @@ enum api_outcome config_absent(struct call *c)
 	return fail(c, 404, "config %s not found", c->ref);
 }
 
+/* Where it is not in the state, there is nothing but what the node knows itself. */
 static const struct node *this_node(struct call *c)
 {
-	static const struct node none;
 	const struct node *n = state_node(c->turn->state, c->api->config->node_id);
 
-	return n ? n : &none;
+	return n ? n : &c->api->self;
 }
 
 /* Docker's names of machines in /version and /info of a node: x86_64 here, amd64 there. */
@@ -161,6 +161,26 @@ static void write_managers(struct call *c, struct json_writer *w)
 	json_close_array(w);
 }
 
+/* A worker knows where they are, and no more. */
+static void write_contacts(struct call *c, struct json_writer *w)
+{
+	struct slice rest = slice_of(c->api->config->contacts);
+
+	json_write_key(w, "RemoteManagers");
+	json_open_array(w);
+	while (rest.len) {
+		struct slice address = slice_cut(&rest, ' ');
+
+		if (address.len == 0)
+			continue;
+		json_open_object(w);
+		json_put_str(w, "NodeID", "");
+		json_put_slice(w, "Addr", address);
+		json_close_object(w);
+	}
+	json_close_array(w);
+}
+
 static void write_swarm_info(struct call *c, struct body *b)
 {
 	const struct manager_config *config = c->api->config;
@@ -173,11 +193,14 @@ static void write_swarm_info(struct call *c, struct body *b)
 	json_open_object(w);
 	json_put_str(w, "NodeID", config->node_id);
 	json_put_slice(w, "NodeAddr", host_of(config->advertise_addr));
-	json_put_str(w, "LocalNodeState", c->turn->ready ? "active" : "pending");
+	json_put_str(w, "LocalNodeState", c->turn->ready || config->worker ? "active" : "pending");
 	json_put_bool(w, "ControlAvailable", c->turn->ready &&
 		      api_manager_find(c->turn, config->node_id));
 	json_put_str(w, "Error", "");
-	write_managers(c, w);
+	if (config->worker)
+		write_contacts(c, w);
+	else
+		write_managers(c, w);
 	json_put_u64(w, "Nodes", c->turn->state->objects[OBJECT_NODE].count);
 	json_put_i64(w, "Managers", managers);
 	if (cluster) {

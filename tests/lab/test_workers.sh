@@ -1,0 +1,85 @@
+#!/bin/bash
+# Nodes that are no managers, and roles that change: five hosts, one init, four pasted lines.
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+
+address() { echo "$("$LAB" ip "$1"):2377"; }
+token() { sb "$1" swarm join-token -q "${@:2}"; }
+join() { sb "$1" join --advertise-addr "$(address "$1")" "${@:2}"; }
+start() { sb "$1" manager --foreground=false; }
+# name I: host I's name as the swarm knows it.
+name() { sb "$1" info --format json | grep -oP '"NodeID": ?"\K[^"]*' | head -1; }
+# ready: how many nodes are; managers: how many of them are.
+ready() { sb 1 node ls --format json | grep -c '"Status":"Ready"'; }
+managers() { sb "${1:-1}" node ls --format json | grep -cE '"ManagerStatus":"(Leader|Reachable)"'; }
+on() { d "$1" ps -q --filter "label=com.docker.swarm.service.name=$2" | wc -l; }
+everywhere() { echo "$(on 1 web) $(on 2 web) $(on 3 web) $(on 4 web) $(on 5 web)"; }
+
+lab_begin 5
+
+check "init" sb 1 init --advertise-addr "$(address 1)"
+worker=$(token 1 worker)
+manager=$(token 1 manager)
+
+# Two at once.
+join 2 --token "$worker" "$(address 1)" >"$LAB_TMP/join2" 2>&1 &
+join=$!
+check "a worker joins" has "joined a swarm as a worker" join 3 --token "$worker" "$(address 1)"
+check "another at the same time" wait $join
+check "it says so, too" grep -q "joined a swarm as a worker" "$LAB_TMP/join2"
+check "three are ready" eventually 10 is 3 ready
+check "one is a manager" is 1 managers
+check "a worker knows what it is" has '"ControlAvailable": ?false' sb 2 info --format json
+check "and its managers" has "$(address 1)" sb 2 info --format json
+check "it does not speak for the swarm" fails "This node is not a swarm manager" sb 2 node ls
+check "it serves no cluster port" not x 2 sh -c 'ss -ltn 2>/dev/null | grep -q :2377'
+check "managers join" join 4 --token "$manager" "$(address 1)"
+check "and another one, paused" join 5 --availability pause --token "$manager" "$(address 4)"
+check "five are ready" eventually 10 is 5 ready
+check "three are managers" eventually 10 is 3 managers
+
+check "a service" sb 1 service create --name web --replicas 4 lab/box
+check "is spread over those that may have tasks" eventually 10 is "1 1 1 1 0" everywhere
+check "service ps knows the nodes" has "$(x 2 hostname)" sb 1 service ps web
+check "logs come from a worker" sb 4 service logs web
+
+sb_kill 2
+check "a worker is killed: its container runs on" is 1 on 2 web
+check "it starts again" start 2
+check "and is ready" eventually 10 is 5 ready
+check "its container was not touched" is "1 1 1 1 0" everywhere
+
+sb_kill 1
+check "the leader is killed: another leads" eventually 10 has '"ManagerStatus":"Leader"' \
+	sb 4 node ls --format json
+workers() { sb "$1" node ls --format json | grep '"ManagerStatus":""' | grep -c '"Status":"Ready"'; }
+check "the workers stay ready" always 3 is 2 workers 4
+check "it comes back" start 1
+check "as a manager" eventually 10 is 3 managers
+
+check "a worker is promoted" sb 1 node promote "$(name 2)"
+check "and is a manager" eventually 15 is 4 managers
+check "that speaks for the swarm" eventually 10 sb 2 node ls
+check "its container was not touched" is "1 1 1 1 0" everywhere
+check "it is demoted again" sb 2 node demote "$(name 2)"
+check "and is none" eventually 15 is 3 managers
+check "it speaks no more" eventually 10 fails "This node is not a swarm manager" sb 2 node ls
+check "and is ready" eventually 10 is 5 ready
+check "its log is gone" not x 2 sh -c 'ls /var/lib/swarmbox/raft | grep -q .'
+leader() { sb 1 node ls --format json | grep '"Leader"' | grep -oP '"ID": ?"\K[^"]*'; }
+check "no container was touched" is "1 1 1 1 0" everywhere
+old=$(leader)
+for i in 1 4 5; do [ "$(name $i)" = "$old" ] || m=$i; done
+check "the leader is demoted" sb 1 node demote "$old"
+check "others lead" eventually 15 is 2 managers "$m"
+all_ready() { sb "$m" node ls --format json | grep -c '"Status":"Ready"'; }
+check "all are ready" eventually 15 is 5 all_ready
+check "no container was touched" is "1 1 1 1 0" everywhere
+check "it is promoted again" sb "$m" node promote "$old"
+check "and is a manager" eventually 15 is 3 managers "$m"
+
+check "a worker leaves" sb 3 leave
+check "its containers go elsewhere" eventually 15 is 0 on 3 web
+check "it joins again" join 3 --token "$(token $m worker)" "$(address "$m")"
+
+lab_end
