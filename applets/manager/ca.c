@@ -153,6 +153,38 @@ static int64_t life_s(const struct cluster *c)
 	return ns > 0 ? ns / SECOND_NS : CA_NODE_S;
 }
 
+int ca_is_removed(const struct cluster *c, const char *node_id)
+{
+	for (uint32_t i = 0; i < c->removed.count; i++) {
+		if (strcmp(LIST_AT(&c->removed, struct removed_node, i)->id, node_id) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+void ca_remove(struct cluster *c, struct arena *a, const char *node_id, int64_t now_ns)
+{
+	struct removed_node *list = arena_array(a, c->removed.count + 1, sizeof(*list));
+	/* Certificates of before may live for longer than those of now. */
+	int64_t life = life_s(c) > CA_NODE_S ? life_s(c) : CA_NODE_S;
+	uint32_t n = 0, first = 0;
+
+	for (uint32_t i = 0; i < c->removed.count; i++) {
+		const struct removed_node *r = LIST_AT(&c->removed, struct removed_node, i);
+
+		if (r->until > now_ns)
+			list[n++] = *r;
+	}
+	for (uint32_t i = 1; i < n; i++) {
+		if (list[i].until < list[first].until)
+			first = i;
+	}
+	if (n == CA_REMOVED_MAX)
+		list[first] = list[--n];
+	list[n++] = (struct removed_node){ node_id, now_ns + life * SECOND_NS };
+	c->removed = (struct list){ list, n };
+}
+
 int ca_certify(const struct cluster *c, const struct ca_request *what, struct rng *rng,
 	       struct buf *pem, struct errmsg *msg)
 {

@@ -17,6 +17,7 @@ enum {
 	CA_NODE_MIN_S = 60,		/* docker's is an hour */
 	CA_ROOT_S = 20 * 365 * 24 * 3600,	/* of the root: the most for a node's, too */
 	CA_BEFORE_S = 3600,		/* clocks of nodes may differ by so much */
+	CA_REMOVED_MAX = 4096,
 };
 
 /* "swarm-manager": the unit of managers' certificates; workers have "swarm-worker". */
@@ -33,6 +34,12 @@ int ca_token_fits(const char *token, struct slice given);
 enum node_role ca_role(const struct node *node, int is_member);
 /* The unit of such a certificate. */
 const char *ca_unit(enum node_role role);
+/* Is it a node that was removed, and may still have a certificate? */
+int ca_is_removed(const struct cluster *c, const char *node_id);
+/* Notes that the node is removed: its certificates are not believed any more. The list is made in
+ * a, without those whose certificates have ended; over CA_REMOVED_MAX the one that ends first
+ * goes. */
+void ca_remove(struct cluster *c, struct arena *a, const char *node_id, int64_t now_ns);
 /* When a node's certificate is to be renewed, in Unix seconds: at half to four fifths of its life,
  * spread by its key, so that those who joined together do not come together again. */
 int64_t ca_renew_at(const struct x509_cert *cert);

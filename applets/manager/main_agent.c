@@ -71,11 +71,20 @@ static void on_message(void *context, struct slice body)
 	worker_hears(d, body);
 }
 
+void agent_removed(struct daemon *d)
+{
+	if (d->config->node.error)
+		return;
+	d->config->node.error = "this node was removed from the swarm: what runs here runs on, but "
+		"nobody watches over it: end that with 'swarmbox leave --force', then it can join "
+		"again";
+	log_printf(LOG_ERROR, "%s", d->config->node.error);
+	daemon_tell(d, d->config->node.error);
+}
+
 static void on_removed(void *context)
 {
-	(void)context;
-	log_printf(LOG_ERROR, "this node is not of the swarm any more: what runs here runs on, but "
-		   "nobody watches over it: end that with 'swarmbox leave'");
+	agent_removed(context);
 }
 
 /* ---- the face -------------------------------------------------------------------------- */

@@ -38,7 +38,7 @@ struct queued {
 
 static void carry_out(struct daemon *d, enum who who, const struct effect *x);
 
-static void tell_ready(struct daemon *d, const char *text)
+void daemon_tell(struct daemon *d, const char *text)
 {
 	if (d->config->ready_fd < 0)
 		return;
@@ -65,7 +65,7 @@ static void announce(struct daemon *d)
 		if (trust_save(d->trust, &d->dir, &msg) < 0)
 			log_printf(LOG_ERROR, "%s", msg.text);
 	}
-	tell_ready(d, d->is_manager ? "ready manager\n" : "ready worker\n");
+	daemon_tell(d, d->is_manager ? "ready manager\n" : "ready worker\n");
 }
 
 static void step(struct daemon *d, enum who who, struct event *ev)
@@ -296,6 +296,7 @@ static void carry_out(struct daemon *d, enum who who, const struct effect *x)
 	case EFFECT_RESTART: disk_restart(d, x); break;
 	case EFFECT_PEERS:
 	case EFFECT_PEER_DIAL:
+	case EFFECT_PEER_DROP:
 	case EFFECT_PEER_SEND: links_effect(d, x); break;
 	case EFFECT_REPLY: answer(d, x); break;
 	case EFFECT_REPLY_CHUNK: server_piece(&d->server, x->id, x->body, x->more); break;
@@ -515,7 +516,7 @@ int daemon_run(struct daemon_config *config)
 		log_printf(LOG_ERROR, "%s", msg.text);
 		if (config->create && err != ERR_EXISTS && d.dir.folder.path[0])
 			(void)datadir_wipe(&d.dir, NULL);	/* as if nothing had been tried */
-		tell_ready(&d, msg.text);
+		daemon_tell(&d, msg.text);
 		return 1;
 	}
 	loop_before_sleep(&d.loop, end_turn, &d);

@@ -13,9 +13,16 @@ enum {
 	WINDOW_MS = 1000,
 };
 
-static void on_up(void *context, uint64_t id)
+static int is_welcome(void *context, uint64_t id, const char *name)
 {
-	struct event ev = { .kind = EVENT_PEER_UP, .id = id };
+	const struct daemon *d = context;
+
+	return manager_welcomes(d->manager, id, name);
+}
+
+static void on_up(void *context, uint64_t id, const char *name)
+{
+	struct event ev = { .kind = EVENT_PEER_UP, .id = id, .text = slice_of(name) };
 
 	daemon_deliver(context, MANAGER, &ev);
 }
@@ -169,7 +176,7 @@ int links_start(struct daemon *d, struct errmsg *msg)
 	show(d);
 	if (!d->is_manager)
 		return 0;	/* it only dials */
-	d->peers_handler = (struct peers_handler){ d, on_up, on_down, on_message };
+	d->peers_handler = (struct peers_handler){ d, is_welcome, on_up, on_down, on_message };
 	d->port_handler = (struct port_handler){
 		.context = d, .hello = on_hello, .manager = on_manager, .agent = on_agent,
 		.enrol = on_enrol,
@@ -245,6 +252,8 @@ void links_effect(struct daemon *d, const struct effect *x)
 {
 	if (x->kind == EFFECT_PEER_SEND)
 		peers_send(&d->peers, x->id, x->body);
+	else if (x->kind == EFFECT_PEER_DROP)
+		peers_drop(&d->peers, x->id);
 	else if (x->kind == EFFECT_PEER_DIAL)
 		peers_dial(&d->peers, x->target);
 	else

@@ -112,6 +112,8 @@ struct daemon {
 
 /* Gives a machine its event: at once, or after the step that is under way. */
 void daemon_deliver(struct daemon *d, enum who who, struct event *ev);
+/* What who started this daemon is told, once: "ready ROLE\n", or why it does not get ready. */
+void daemon_tell(struct daemon *d, const char *text);
 /* Ends, and begins anew from what the disk holds. */
 void daemon_restart(struct daemon *d);
 
@@ -151,6 +153,8 @@ void agent_end(struct daemon *d);
 void agent_send_up(struct daemon *d, const struct effect *x);
 void agent_send_down(struct daemon *d, const struct effect *x);
 void agent_restart_own(struct daemon *d);
+/* A manager has said that this node is not of the swarm any more. */
+void agent_removed(struct daemon *d);
 /* EFFECT_NODE. */
 void agent_node(struct daemon *d, const struct effect *x);
 

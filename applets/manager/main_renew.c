@@ -159,7 +159,9 @@ static void on_answer(void *context, int status, struct slice body)
 	struct errmsg msg = { { 0 } };
 	int err = 0;
 
-	if (status != 200)
+	if (status == 403)
+		agent_removed(d);
+	else if (status != 200)
 		log_refusal(status, body);
 	else
 		err = take(d, body, &msg);
@@ -169,6 +171,8 @@ static void on_answer(void *context, int status, struct slice body)
 		log_printf(LOG_INFO, "this node has its next certificate");
 	d->renewal.now &= status != 200 || err < 0;
 	forget_request(d);
+	if (status == 403)
+		return;		/* for good */
 	look_after(d, !d->renewal.now && seconds_left(d) > AGAIN_S ? seconds_left(d) : AGAIN_S);
 	if (status == 200 && err == 0)
 		check_role(d);

@@ -217,7 +217,7 @@ static void lead_begin(struct step *s)
 	control_all(&m->control, &m->state);
 	turn_lead(&m->turn, &m->state, s->ev->now_ms);
 	for (uint32_t i = 0; i < m->members.up_count; i++)
-		step_send(s, m->members.up[i], &leading);
+		step_send(s, m->members.up[i].id, &leading);
 	effects_log(s->fx, LOG_INFO, "leading the swarm in term %llu",
 		    (unsigned long long)m->raft.hard.term);
 }
@@ -770,6 +770,7 @@ void manager_step(struct manager *m, const struct event *event, struct effects *
 	if (m->forward_ms && own.now_ms >= m->forward_ms)
 		serve_forward(&s);
 	serve_local(&s);
+	members_purge(&s);
 	relay_run(&s);
 	run_api(&s);
 	install_save(&s);

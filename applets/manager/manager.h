@@ -39,6 +39,7 @@ struct manager_config {		/* all borrowed for the manager's life */
 	int availability;		/* enum node_availability; likewise: of this node */
 	/* Likewise: its id (NULL: drawn), its authority as PEM (NULL: nobody can join it). */
 	const char *swarm_id, *root_cert, *root_key;
+	const char *error;		/* for /info: why this node can do nothing; NULL: it can */
 	struct seal_key secrets;	/* random: what join tokens are drawn from */
 	const char *engine_socket;	/* for /info: where the local engine is */
 	const char *data_dir;		/* for /info */
@@ -69,6 +70,9 @@ void manager_step(struct manager *m, const struct event *ev, struct effects *fx)
  * said. */
 int manager_snapshot(const struct manager *m, struct sink *sink);
 
+/* May a manager of that raft id, whose certificate names that node, be listened to? Not when the id
+ * is another node's, or when the node was removed. */
+int manager_welcomes(const struct manager *m, uint64_t raft_id, const char *node_id);
 /* 1 when API requests are answered from a recovered, leading state. */
 int manager_is_ready(const struct manager *m);
 /* What is applied; for tests/sim, which compares it. Borrowed until the next step. */

@@ -7,12 +7,14 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "applets/manager/ca.h"
 #include "applets/manager/private.h"
 
 enum {
 	ASK_MS = 300,	/* to be let in, or out, again */
 	OUT_ASK_MS = 50,	/* whether what our log says holds */
 	AWAY_MS = 10000,	/* of a learner, until it is none any more */
+	ALONE_MS = 5000,	/* without a leader, until we look whether we are still one of them */
 };
 
 /* The first or second word of an about text. */
@@ -50,6 +52,14 @@ static int is_demoted(struct step *s, const char *about)
 	return node && node->spec.role == ROLE_WORKER;
 }
 
+/* Where nodes enrol, one that is not in the state is none. */
+static int is_unknown(struct step *s, const char *about)
+{
+	const struct cluster *cluster = state_cluster(&s->m->state);
+
+	return cluster && cluster->root_cert && !about_node(s, about);
+}
+
 void members_init(struct manager *m)
 {
 	snprintf(m->members.about, RAFT_ABOUT_MAX, "%s %s", m->config->node_id,
@@ -58,13 +68,43 @@ void members_init(struct manager *m)
 
 /* ---- connections ---------------------------------------------------------------- */
 
+/* Where it is among those there is a connection with; up_count: nowhere. */
+static uint32_t up_at(const struct members *v, uint64_t peer)
+{
+	uint32_t i = 0;
+
+	while (i < v->up_count && v->up[i].id != peer)
+		i++;
+	return i;
+}
+
 int members_is_up(const struct manager *m, uint64_t peer)
 {
-	for (uint32_t i = 0; i < m->members.up_count; i++) {
-		if (m->members.up[i] == peer)
-			return 1;
+	return up_at(&m->members, peer) < m->members.up_count;
+}
+
+int manager_welcomes(const struct manager *m, uint64_t raft_id, const char *node_id)
+{
+	const struct raft_member *member = raft_member(&m->raft, raft_id);
+	const struct cluster *cluster = state_cluster(&m->state);
+
+	if (member && !slice_is(about_word(member->about, 0), node_id))
+		return 0;
+	return !cluster || !ca_is_removed(cluster, node_id);
+}
+
+void members_purge(struct step *s)
+{
+	struct members *v = &s->m->members;
+	const struct cluster *cluster = state_cluster(&s->m->state);
+
+	if (!cluster || cluster->meta.version == v->cluster_version)
+		return;
+	v->cluster_version = cluster->meta.version;
+	for (uint32_t i = 0; i < v->up_count; i++) {
+		if (ca_is_removed(cluster, v->up[i].node_id))
+			effects_add(s->fx, EFFECT_PEER_DROP, v->up[i].id);
 	}
-	return 0;
 }
 
 static void ask(struct step *s, uint64_t peer, enum peer_kind kind)
@@ -78,10 +118,13 @@ static void ask(struct step *s, uint64_t peer, enum peer_kind kind)
 void members_up(struct step *s, uint64_t peer)
 {
 	struct members *v = &s->m->members;
+	uint32_t i = up_at(v, peer);
 
-	if (members_is_up(s->m, peer) || v->up_count == PEERS_MAX)
+	if (i == PEERS_MAX)
 		return;
-	v->up[v->up_count++] = peer;
+	v->up_count += i == v->up_count;
+	v->up[i].id = peer;
+	snprintf(v->up[i].node_id, sizeof(v->up[i].node_id), "%.*s", SLICE_ARGS(s->ev->text));
 	if (v->ask_ms && !s->m->leave_deadline_ms)
 		ask(s, peer, PEER_JOIN);
 }
@@ -89,11 +132,10 @@ void members_up(struct step *s, uint64_t peer)
 void members_down(struct step *s, uint64_t peer)
 {
 	struct members *v = &s->m->members;
+	uint32_t i = up_at(v, peer);
 
-	for (uint32_t i = 0; i < v->up_count; i++) {
-		if (v->up[i] == peer)
-			v->up[i] = v->up[--v->up_count];
-	}
+	if (i < v->up_count)
+		v->up[i] = v->up[--v->up_count];
 }
 
 void members_connect(struct step *s)
@@ -200,8 +242,20 @@ static int is_sent_away(struct step *s, const struct peer_message *message)
 {
 	const char *about = arena_str(&s->m->scratch, message->body);
 
-	return is_out(s->m, message->id) &&
-	       (message->kind == PEER_LEAVE || is_demoted(s, about));
+	return is_out(s->m, message->id) && (message->kind == PEER_LEAVE ||
+					     is_demoted(s, about) || is_unknown(s, about));
+}
+
+/* A manager passes on what others wish; anybody else speaks of itself. */
+static int is_credible(struct step *s, const struct peer_message *message)
+{
+	const struct members *v = &s->m->members;
+	uint32_t i = up_at(v, s->ev->id);
+
+	if (message->id != s->ev->id)
+		return raft_member(&s->m->raft, s->ev->id) != NULL;
+	return i < v->up_count && slice_is(about_word(arena_str(&s->m->scratch, message->body), 0),
+					   v->up[i].node_id);
 }
 
 void members_wish(struct step *s, const struct peer_message *message)
@@ -216,7 +270,7 @@ void members_wish(struct step *s, const struct peer_message *message)
 			step_send(s, m->leader, message);
 		return;
 	}
-	if (message->id == 0 || !is_about(message->body))
+	if (message->id == 0 || !is_about(message->body) || !is_credible(s, message))
 		return;
 	if (is_sent_away(s, message)) {
 		step_send(s, message->id, &(struct peer_message){ .kind = PEER_LEFT,
@@ -445,7 +499,7 @@ static int must_ask(const struct manager *m)
 static void ask_up(struct step *s, enum peer_kind kind)
 {
 	for (uint32_t i = 0; i < s->m->members.up_count; i++)
-		ask(s, s->m->members.up[i], kind);
+		ask(s, s->m->members.up[i].id, kind);
 }
 
 static void ask_all(struct step *s)
@@ -463,6 +517,40 @@ static void ask_all(struct step *s)
 		if (address.len)
 			effects_add(s->fx, EFFECT_PEER_DIAL, 0)->target =
 				arena_copy(&s->fx->arena, address);
+	}
+}
+
+/* Tells the driver what this node is to be. */
+static void tell_driver(struct step *s, struct session_node *node)
+{
+	struct manager *m = s->m;
+	struct json_writer w;
+	struct buf text;
+
+	for (uint32_t i = 0; i < m->members.count; i++) {
+		if (strcmp(m->members.list[i].node_id, m->config->node_id) != 0)
+			node->managers = strings_with(&m->scratch, &node->managers,
+						      m->members.list[i].addr);
+	}
+	buf_init(&text, JSON_TEXT_MAX);
+	json_begin(&w, &text);
+	model_encode(&w, &session_node_table, MODEL_STORE, node);
+	effects_add(s->fx, EFFECT_NODE, 0)->body = arena_copy(&s->fx->arena, buf_slice(&text));
+	buf_done(&text);
+}
+
+/* Nobody tells one that was removed while it was away: to ask for a certificate does. */
+static void check_alone(struct step *s)
+{
+	struct members *v = &s->m->members;
+
+	if (s->m->leader || v->out || s->m->raft.config.count < 2) {
+		v->alone_ms = 0;
+	} else if (v->alone_ms == 0) {
+		v->alone_ms = s->ev->now_ms + ALONE_MS;
+	} else if (s->ev->now_ms >= v->alone_ms) {
+		v->alone_ms = s->ev->now_ms + ALONE_MS;
+		tell_driver(s, &(struct session_node){ .role = ROLE_MANAGER, .renew = 1 });
 	}
 }
 
@@ -485,6 +573,7 @@ void members_run(struct step *s)
 	}
 	if (m->leave_deadline_ms)
 		return;		/* members_leave asks */
+	check_alone(s);
 	if (!must_ask(m)) {
 		v->ask_ms = 0;
 	} else if (s->ev->now_ms >= v->ask_ms) {
@@ -496,25 +585,12 @@ void members_run(struct step *s)
 void members_left(struct step *s, uint64_t raft_id)
 {
 	struct manager *m = s->m;
-	struct session_node node = { .role = ROLE_WORKER };
-	struct json_writer w;
-	struct buf text;
 
 	if (raft_id != m->raft.id || m->leading)
 		return;
 	m->members.out = 1;
-	if (m->leave_deadline_ms)
-		return;
-	for (uint32_t i = 0; i < m->members.count; i++) {
-		if (strcmp(m->members.list[i].node_id, m->config->node_id) != 0)
-			node.managers = strings_with(&m->scratch, &node.managers,
-						     m->members.list[i].addr);
-	}
-	buf_init(&text, JSON_TEXT_MAX);
-	json_begin(&w, &text);
-	model_encode(&w, &session_node_table, MODEL_STORE, &node);
-	effects_add(s->fx, EFFECT_NODE, 0)->body = arena_copy(&s->fx->arena, buf_slice(&text));
-	buf_done(&text);
+	if (!m->leave_deadline_ms)
+		tell_driver(s, &(struct session_node){ .role = ROLE_WORKER });
 }
 
 int members_leave(struct step *s)
@@ -524,7 +600,7 @@ int members_leave(struct step *s)
 	int member = raft_member(&m->raft, m->raft.id) != NULL;
 
 	/* What our own log says may be lost with the leader that wrote it. */
-	if (m->config->worker || v->out || (member && m->raft.config.count == 1))
+	if (m->config->worker || m->config->error || v->out || (member && m->raft.config.count == 1))
 		return 1;
 	if (s->ev->now_ms < v->ask_ms)
 		return 0;

@@ -51,16 +51,24 @@ struct wish {
 
 enum { WISHES_MAX = RAFT_MEMBERS_MAX };
 
+/* Another manager there is a connection with. */
+struct peer_up {
+	uint64_t id;
+	char node_id[ID_LEN + 1];	/* says its certificate */
+};
+
 struct members {
 	struct wish wishes[WISHES_MAX];
 	uint32_t wish_count;
-	uint64_t up[PEERS_MAX];		/* raft ids there is a connection with */
+	struct peer_up up[PEERS_MAX];
 	uint32_t up_count;
+	uint64_t cluster_version;	/* for which those were looked through */
 	int admitted;			/* we are, or were, in the configuration */
 	char about[RAFT_ABOUT_MAX];	/* what it should say of us */
 	int unsettled;			/* the configuration has learners, or a node twice */
 	uint64_t away_id, away_ms;	/* leader: a learner that is away, and when it goes */
 	int out;			/* the leader has told us that we are no member */
+	uint64_t alone_ms;		/* no leader: when to look why; 0 = there is one */
 	uint64_t ask_ms;		/* not yet let in: when to ask again; 0 = no need */
 	/* The managers as the API shows them, from Raft's configuration. */
 	struct api_manager list[RAFT_MEMBERS_MAX];
@@ -215,6 +223,8 @@ void members_wish(struct step *s, const struct peer_message *message);
 void members_left(struct step *s, uint64_t raft_id);
 /* Raft's configuration, role or a connection changed. */
 void members_view(struct step *s);
+/* After each step: who was removed is not listened to any more. */
+void members_purge(struct step *s);
 /* Tells the driver whom to be connected with. */
 void members_connect(struct step *s);
 /* As leader: the next change of the configuration. Not a member: asks to be let in. */

@@ -242,7 +242,17 @@ static void go_up(struct peer_link *link, const struct hello *h)
 	channel_keep(link->channel, PEERS_MESSAGE_MAX);
 	if (old)
 		p->handler->down(p->handler->context, id);
-	p->handler->up(p->handler->context, id);
+	p->handler->up(p->handler->context, id, channel_peer_name(link->channel));
+}
+
+static int check_welcome(const struct peers *p, struct channel *c, uint64_t id)
+{
+	const struct peers_handler *h = p->handler;
+
+	if (!h->welcome || h->welcome(h->context, id, channel_peer_name(c)))
+		return 0;
+	return errmsg_set(&c->why, ERR_DENIED, "manager %016" PRIx64 " with the certificate of "
+			  "node %s is not of this swarm", id, channel_peer_name(c));
 }
 
 int peers_take(struct peers *p, struct channel *c, const struct hello *h)
@@ -252,6 +262,8 @@ int peers_take(struct peers *p, struct channel *c, const struct hello *h)
 
 	if (h->id == p->id)
 		return errmsg_set(&c->why, ERR_INVALID, "it is this manager itself, or has its id");
+	if (check_welcome(p, c, h->id) < 0)
+		return ERR_DENIED;
 	peer = find_or_make(p, h->id);
 	if (!peer)
 		return errmsg_set(&c->why, ERR_LIMIT, "too many managers");
@@ -306,6 +318,8 @@ static int greet(struct peer_link *link, struct slice body)
 		return errmsg_set(why, ERR_DENIED, "it has no manager's certificate");
 	if (h.id == p->id)
 		return errmsg_set(why, ERR_INVALID, "it is this manager itself, or has its id");
+	if (check_welcome(p, link->channel, h.id) < 0)
+		return ERR_DENIED;
 	if (link->stage == LINK_STRANGER)
 		return offer(link, &h);
 	if (h.id != link->peer->id)
@@ -480,6 +494,14 @@ void peers_send(struct peers *p, uint64_t id, struct slice body)
 	assert(body.len <= PEERS_MESSAGE_MAX);
 	if (peer && peer->link)
 		channel_send(peer->link->channel, body);
+}
+
+void peers_drop(struct peers *p, uint64_t id)
+{
+	struct peer *peer = find(p, id);
+
+	if (peer && peer->link)
+		channel_limit(peer->link->channel, 0);
 }
 
 void peers_flush(struct peers *p)

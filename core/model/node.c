@@ -145,6 +145,15 @@ const struct table cluster_spec_table = {
 	cluster_spec_fields,
 };
 
+static const struct field removed_fields[] = {
+	ROW(removed_node, id, "ID", FIELD_STRING, 0),
+	ROW(removed_node, until, "Until", FIELD_TIME, 0),
+	{ 0 },
+};
+static const struct table removed_table = {
+	"Removed", sizeof(struct removed_node), TABLE_NO_EXTRA, removed_fields,
+};
+
 static const struct field cluster_fields[] = {
 	ROW_TABLE(cluster, meta, NULL, FIELD_FLAT, 0, &meta_table),
 	ROW_TABLE(cluster, spec, "Spec", FIELD_STRUCT, 0, &cluster_spec_table),
@@ -154,6 +163,7 @@ static const struct field cluster_fields[] = {
 	ROW(cluster, root_key, "RootKey", FIELD_STRING, OMIT | FIELD_INTERNAL),
 	ROW(cluster, worker_token, "WorkerToken", FIELD_STRING, OMIT | FIELD_INTERNAL),
 	ROW(cluster, manager_token, "ManagerToken", FIELD_STRING, OMIT | FIELD_INTERNAL),
+	ROW_TABLE(cluster, removed, "Removed", FIELD_LIST, OMIT | FIELD_INTERNAL, &removed_table),
 	{ 0 },
 };
 const struct table cluster_table = {

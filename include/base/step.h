@@ -27,7 +27,7 @@ enum event_kind {
 	EVENT_SNAPSHOT_STORED,	/* id, index, more = as in EFFECT_SNAPSHOT_STORE; of the last piece
 				 * all is durable. status < 0: text = why */
 	/* manager: other managers. id = raft id of the other end */
-	EVENT_PEER_UP,		/* id: there is a connection */
+	EVENT_PEER_UP,		/* id: there is a connection; text = node id in its certificate */
 	EVENT_PEER_DOWN,	/* id: it is closed, or nobody listens there */
 	EVENT_PEER_MESSAGE,	/* id, body */
 	/* manager: HTTP API */
@@ -92,6 +92,7 @@ enum effect_kind {
 				 * last: lines "RAFT-ID ADDRESS:PORT"; id = how many managers there
 				 * are with us, 0: the log does not tell yet */
 	EFFECT_PEER_DIAL,	/* target = ADDRESS:PORT: connect with whoever is there */
+	EFFECT_PEER_DROP,	/* id = raft id: end the connection with it */
 	EFFECT_PEER_SEND,	/* id = raft id, body; dropped when there is no connection */
 	EFFECT_RESTART,		/* the disk failed: when it can be written again, EVENT_STOP-like
 				 * end and a new start from what is on it; text = why */

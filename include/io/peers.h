@@ -34,8 +34,11 @@ enum {
 
 struct peers_handler {
 	void *context;
-	/* There is a connection with id, of the set or not. */
-	void (*up)(void *context, uint64_t id);
+	/* May there be one with id, whose certificate has that common name? NULL: always. It must
+	 * call nothing here. */
+	int (*welcome)(void *context, uint64_t id, const char *name);
+	/* There is a connection with id, of the set or not; name as above, borrowed. */
+	void (*up)(void *context, uint64_t id, const char *name);
 	/* It is closed: what was sent last may be lost. Or: one of the set cannot be reached,
 	 * told once until it is up again. */
 	void (*down)(void *context, uint64_t id);
@@ -77,7 +80,7 @@ void peers_hello(struct peers *p, struct hello *h);
 /*
  * One came and said that it is the manager of that hello (port_handler.manager). 0: c is p's.
  * Else it is not wanted, and c the caller's: ERR_EXISTS (there is a better connection), ERR_LIMIT
- * (PEERS_MAX), ERR_INVALID (one's own id), with c->why.
+ * (PEERS_MAX), ERR_INVALID (one's own id), ERR_DENIED (not welcome), with c->why.
  */
 int peers_take(struct peers *p, struct channel *c, const struct hello *h);
 /*
@@ -93,6 +96,8 @@ void peers_dial(struct peers *p, struct slice address);
 /* Gathers a message of at most PEERS_MESSAGE_MAX; dropped when there is no connection. When
  * CHANNEL_OUT_MAX is passed, the connection is closed: `down` follows. */
 void peers_send(struct peers *p, uint64_t id, struct slice body);
+/* Closes the connection with id, if there is one: `down` follows. */
+void peers_drop(struct peers *p, uint64_t id);
 /* Sends what has gathered: call it at the end of each turn of the loop. */
 void peers_flush(struct peers *p);
 /* Is there a connection with id? */

@@ -85,6 +85,12 @@ struct cluster_spec {
 	struct slice extra;
 };
 
+/* A node that was removed may still have a certificate. */
+struct removed_node {
+	const char *id;
+	int64_t until;		/* Unix ns: it has ended by then */
+};
+
 struct cluster {
 	struct meta meta;
 	struct cluster_spec spec;
@@ -93,6 +99,7 @@ struct cluster {
 	/* Internal: the swarm's authority, as PEM, and the tokens that let nodes join. */
 	const char *root_cert, *root_key;
 	const char *worker_token, *manager_token;
+	struct list removed;	/* struct removed_node; internal */
 };
 
 struct ipam_config {

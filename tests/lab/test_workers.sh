@@ -82,4 +82,30 @@ check "a worker leaves" sb 3 leave
 check "its containers go elsewhere" eventually 15 is 0 on 3 web
 check "it joins again" join 3 --token "$(token $m worker)" "$(address "$m")"
 
+gone=$(name 3)
+check "a worker that is ready is not removed" fails "is not down" sb "$m" node rm "$gone"
+check "but by force" sb "$m" node rm --force "$gone"
+check "it is told at once" eventually 5 has '"LocalNodeState": ?"error"' sb 3 info --format json
+check "and says so" has "was removed from the swarm" sb 3 info
+logged() { x "$1" grep -q "$2" /run/swarmbox/swarmbox.log; }
+sb_kill 3
+check "it starts again and is turned away" fails "was removed from the swarm" start 3
+check "it leaves" sb 3 leave --force
+check "and joins as another one" join 3 --token "$(token "$m" worker)" "$(address "$m")"
+check "which is ready" eventually 10 is 5 all_ready
+
+# A manager that was away when it was demoted and removed has a manager's certificate to this day.
+for i in 1 4 5; do [ "$i" = "$m" ] || away=$i; done
+gone=$(name "$away")
+sb_kill "$away"
+check "a manager is away, and demoted" sb "$m" node demote "$gone"
+check "down" eventually 30 has "^$gone .* Down" sb "$m" node ls
+check "and removed" sb "$m" node rm "$gone"
+start "$away" >/dev/null 2>&1 &
+check "it comes back and is not listened to" eventually 10 logged "$m" "is not of this swarm"
+check "it knows" eventually 10 has '"LocalNodeState": ?"error"' sb "$away" info --format json
+check "the swarm does not know it" not has "$gone" sb "$m" node ls
+check "it leaves" sb "$away" leave --force
+wait
+
 lab_end

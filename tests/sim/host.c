@@ -427,7 +427,7 @@ static void trace_effect(struct host *host, enum who who, const struct effect *x
 		[EFFECT_SNAPSHOT_READ] = "read", [EFFECT_SNAPSHOT_STORE] = "store",
 		[EFFECT_REPLY] = "reply", [EFFECT_SESSION_SEND] = "send",
 		[EFFECT_SESSION_DROP] = "drop", [EFFECT_PEERS] = "peers",
-		[EFFECT_PEER_DIAL] = "dial", [EFFECT_PEER_SEND] = "to",
+		[EFFECT_PEER_DIAL] = "dial", [EFFECT_PEER_DROP] = "cut", [EFFECT_PEER_SEND] = "to",
 		[EFFECT_RESTART] = "restart",
 		[EFFECT_ENGINE_CALL] = "call", [EFFECT_ENGINE_CANCEL] = "cancel",
 		[EFFECT_PUBLISH] = "publish", [EFFECT_EXIT] = "exit", [EFFECT_LOG] = "log",
@@ -490,7 +490,8 @@ static void carry_out(struct host *host, enum who who, const struct effect *x)
 		buf_reset(&host->netmap);
 		buf_add_slice(&host->netmap, x->body);
 		break;
-	case EFFECT_NODE: break;	/* no role changes here */
+	case EFFECT_NODE:	/* no role changes here, */
+	case EFFECT_PEER_DROP: break;	/* nor is a node removed */
 	case EFFECT_WIPE: host->store.failed = 1; break;
 	}
 }

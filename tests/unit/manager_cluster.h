@@ -47,6 +47,7 @@ struct swarm_node {
 	uint32_t sessions;		/* so many began */
 	int exited, wiped, restarts;
 	int told_role;			/* so often: EFFECT_NODE */
+	int dropped;			/* connections: EFFECT_PEER_DROP */
 };
 
 struct swarm_answer {

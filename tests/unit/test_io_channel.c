@@ -48,8 +48,9 @@ static uint32_t own_address(void)
 	return 0x7f000001 | ((uint32_t)getpid() & 0xffff) << 8;
 }
 
-static void on_up(void *context, uint64_t id)
+static void on_up(void *context, uint64_t id, const char *name)
 {
+	(void)name;
 	buf_printf(&((struct host *)context)->story, "+%u ", (unsigned)id);
 }
 
@@ -86,7 +87,8 @@ static struct host *host_open(void)
 	devcert_identity(&h->identity);
 	h->config = (struct channel_config){ .identity = &h->identity, .anchors = &h->anchor,
 					       .anchor_count = 1 };
-	h->handler = (struct peers_handler){ h, on_up, on_down, on_message };
+	h->handler = (struct peers_handler){ .context = h, .up = on_up, .down = on_down,
+					     .message = on_message };
 	buf_init(&h->story, 1 << 16);
 	peers_init(&h->peers, &h->loop, &h->handler, &h->config, NULL, OWN_ID);
 	h->port_handler = (struct port_handler){ .context = h, .hello = on_hello,

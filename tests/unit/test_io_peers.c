@@ -50,10 +50,11 @@ static uint32_t own_address(void)
 	return 0x7f000001 | ((uint32_t)getpid() & 0xffff) << 8;
 }
 
-static void on_up(void *context, uint64_t id)
+static void on_up(void *context, uint64_t id, const char *name)
 {
 	struct node *n = context;
 
+	(void)name;
 	buf_printf(&n->story, "+%u ", (unsigned)id);
 	if (id > NODES_MAX)
 		return;
@@ -100,7 +101,8 @@ static void node_start_as(struct world *w, uint32_t i, uint64_t id)
 {
 	struct node *n = &w->nodes[i];
 
-	n->handler = (struct peers_handler){ n, on_up, on_down, on_message };
+	n->handler = (struct peers_handler){ .context = n, .up = on_up, .down = on_down,
+					     .message = on_message };
 	n->port_handler = (struct port_handler){ .context = n, .hello = on_hello,
 						 .manager = on_manager };
 	n->config = w->config;

@@ -139,6 +139,49 @@ TEST(a_demoted_manager_is_taken_out_and_hears_of_it)
 	}
 }
 
+/* Its certificate may live for months: nobody listens to it, whichever raft id it takes. */
+TEST(a_removed_node_is_not_listened_to)
+{
+	struct swarm *w = swarm_ready(3);
+	uint32_t node = swarm_follower(w, 0), leader;
+	const char *id = w->nodes[node].node_id;
+	char target[128];
+	uint64_t asked;
+
+	demote(w, node);
+	swarm_run(w, 5000);
+	leader = swarm_leader(w);
+	CHECK(manager_welcomes(w->nodes[leader].manager, w->nodes[node].config.raft_id, id));
+	snprintf(target, sizeof(target), "/nodes/%s?force=1", id);
+	asked = swarm_ask(w, leader, "DELETE", target, NULL);
+	(void)swarm_wait(w, asked);
+	CHECK_INT(swarm_status(w, asked), 200);
+	swarm_run(w, 1000);
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct manager *m = w->nodes[i].manager;
+
+		if (i == node)
+			continue;
+		CHECK(!manager_welcomes(m, w->nodes[node].config.raft_id, id));
+		CHECK(!manager_welcomes(m, 12345, id));
+		CHECK(w->nodes[i].dropped > 0);
+	}
+	swarm_free(w);
+}
+
+/* A raft id belongs to the node that the configuration says. */
+TEST(a_manager_cannot_be_another_one)
+{
+	struct swarm *w = swarm_ready(3);
+	const struct manager *m = w->nodes[0].manager;
+
+	CHECK(manager_welcomes(m, w->nodes[1].config.raft_id, w->nodes[1].node_id));
+	CHECK(!manager_welcomes(m, w->nodes[1].config.raft_id, w->nodes[2].node_id));
+	CHECK(!manager_welcomes(m, w->nodes[1].config.raft_id, ""));
+	CHECK(manager_welcomes(m, 12345, w->nodes[2].node_id));
+	swarm_free(w);
+}
+
 /* What a leaving manager is still told by the leader goes into its log once. */
 TEST(a_leaving_follower_takes_what_comes_meanwhile_once)
 {

@@ -1,6 +1,7 @@
 /* /nodes. Contracts are in private.h. */
 #include <string.h>
 #include "applets/manager/api/private.h"
+#include "applets/manager/ca.h"
 
 const struct api_manager *api_manager_find(const struct api_turn *turn, const char *node_id)
 {
@@ -177,6 +178,7 @@ enum api_outcome node_update(struct call *c)
 enum api_outcome node_remove(struct call *c)
 {
 	const struct node *n = find_object(c, OBJECT_NODE);
+	struct cluster cluster;
 
 	if (!n)
 		return API_REPLIED;
@@ -187,6 +189,9 @@ enum api_outcome node_remove(struct call *c)
 	if (n->status.state != NODE_DOWN && !http_query_bool(c->query, "force"))
 		return fail(c, 400, FAILED_PRECONDITION "node %s is not down and can't be removed",
 			    n->meta.id);
+	cluster = *state_cluster(c->turn->state);
+	ca_remove(&cluster, c->turn->arena, n->meta.id, c->turn->wall_ns);
+	txn_put(c->turn->txn, OBJECT_CLUSTER, &cluster);
 	txn_remove(c->turn->txn, OBJECT_NODE, n->meta.id, n->meta.version);
 	return reply_later(c, 200, NULL);
 }

@@ -193,10 +193,11 @@ static void write_swarm_info(struct call *c, struct body *b)
 	json_open_object(w);
 	json_put_str(w, "NodeID", config->node_id);
 	json_put_slice(w, "NodeAddr", host_of(config->advertise_addr));
-	json_put_str(w, "LocalNodeState", c->turn->ready || config->worker ? "active" : "pending");
+	json_put_str(w, "LocalNodeState", config->error ? "error" :
+		     c->turn->ready || config->worker ? "active" : "pending");
 	json_put_bool(w, "ControlAvailable", c->turn->ready &&
 		      api_manager_find(c->turn, config->node_id));
-	json_put_str(w, "Error", "");
+	json_put_str(w, "Error", text_or(config->error, ""));
 	if (config->worker)
 		write_contacts(c, w);
 	else
