@@ -14,7 +14,7 @@ enum {
 	ASK_MS = 300,	/* to be let in, or out, again */
 	OUT_ASK_MS = 50,	/* whether what our log says holds */
 	AWAY_MS = 10000,	/* of a learner, until it is none any more */
-	ALONE_MS = 5000,	/* without a leader, until we look whether we are still one of them */
+	ALONE_MS = 5000,	/* without a leader, until we ask whether we are still one */
 };
 
 /* The first or second word of an about text. */
@@ -600,7 +600,8 @@ int members_leave(struct step *s)
 	int member = raft_member(&m->raft, m->raft.id) != NULL;
 
 	/* What our own log says may be lost with the leader that wrote it. */
-	if (m->config->worker || m->config->error || v->out || (member && m->raft.config.count == 1))
+	if (m->config->worker || m->config->error || v->out ||
+	    (member && m->raft.config.count == 1))
 		return 1;
 	if (s->ev->now_ms < v->ask_ms)
 		return 0;
