@@ -38,6 +38,7 @@ void check_init(struct sim *sim)
 	map_init(&sim->checks.tasks);
 	map_init(&sim->checks.services);
 	map_init(&sim->checks.hashes);
+	map_init(&sim->checks.removed);
 }
 
 void check_done(struct sim *sim)
@@ -47,6 +48,7 @@ void check_done(struct sim *sim)
 		mem_free(e->value);
 	map_done(&sim->checks.tasks);
 	map_done(&sim->checks.services);
+	map_done(&sim->checks.removed);
 	for (struct map_entry *e = map_first(&sim->checks.hashes); e; e = map_next(e))
 		mem_free(e->value);
 	map_done(&sim->checks.hashes);
@@ -214,6 +216,7 @@ static void note(void *context, const struct change *change)
 	struct sim *sim = context;
 	const struct node *n;
 
+	admins_note(sim, change);
 	if (change->kind == OBJECT_TASK)
 		check_task(sim, change);
 	if (change->kind == OBJECT_SERVICE)
@@ -236,6 +239,7 @@ void check_commit(struct sim *sim, const struct entry_seen *e)
 	else
 		shadow->applied = e->index;
 	kv_users_applied(sim, e);
+	check_nodes_commit(sim, e);
 }
 
 static int add_hash(void *context, struct slice piece)
@@ -387,7 +391,8 @@ void check_stop(struct host *host, const struct container *c)
 	const struct task *t = state_task(&host->sim->checks.shadow, c->task);
 	struct slice map = buf_slice(&host->netmap);
 
-	if (c->health == UNHEALTHY || c->disowned || host->sim->clients.leaving || host->to_leave)
+	if (c->health == UNHEALTHY || c->disowned || host->sim->clients.leaving || host->to_leave ||
+	    host->removed_index)
 		return;
 	if (t && !task_is_dead(t) && t->desired_state <= TASK_RUNNING)
 		sim_fail(host->sim, "container %s is stopped and its task is to run", c->name);
@@ -676,6 +681,10 @@ int check_agreed(struct sim *sim, char why[256])
 	for (int i = 0; i < HOSTS; i++) {
 		if (!is_member(&sim->hosts[i]))
 			continue;
+		if (!check_nodes_agreed(&sim->hosts[i], r, why))
+			return 0;
+		if (sim->hosts[i].config.worker)
+			continue;
 		members++;
 		if (!check_manager(&sim->hosts[i], r, why))
 			return 0;
@@ -684,7 +693,7 @@ int check_agreed(struct sim *sim, char why[256])
 	if (r->config.count != members)
 		return 0;
 	for (int i = 0; i < HOSTS && !sim->failed; i++) {
-		if (is_member(&sim->hosts[i]))
+		if (is_member(&sim->hosts[i]) && !sim->hosts[i].config.worker)
 			check_hash(&sim->hosts[i], 1);
 	}
 	return 1;
@@ -696,8 +705,8 @@ static int all_up(struct sim *sim, char why[256])
 		const struct host *host = &sim->hosts[i];
 
 		check_explain(why, "%s is not ready", host->name);
-		if (is_member(host) && (!host_runs(host) || !manager_is_ready(host->manager) ||
-					host->engine.away))
+		if (is_member(host) && (!host_runs(host) || host->engine.away ||
+					(!host->config.worker && !manager_is_ready(host->manager))))
 			return 0;
 	}
 	return 1;

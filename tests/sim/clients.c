@@ -26,7 +26,8 @@ static struct host *any_host(struct sim *sim)
 {
 	struct host *host = &sim->hosts[rng_below(&sim->rng, (uint64_t)sim->host_count)];
 
-	return host->used && host_runs(host) && !host->stopping && !host->to_leave ? host : NULL;
+	return host->used && host_runs(host) && !host->stopping && !host->to_leave &&
+	       !host->config.worker && !host->identity.removed ? host : NULL;
 }
 
 struct client_request *clients_send(struct sim *sim, struct host *host, enum request_kind kind,
@@ -238,8 +239,8 @@ static void change_node(struct sim *sim, const struct host *inactive)
 		return;
 	snprintf(target, sizeof(target), "/nodes/%s/update?version=%llu", host->node_id,
 		 (unsigned long long)n->meta.version);
-	snprintf(body, sizeof(body), "{\"Role\":\"manager\",\"Availability\":\"%s\"}",
-		 inactive ? "active" : pick(sim, "active", "drain", "pause"));
+	snprintf(body, sizeof(body), "{\"Role\":\"%s\",\"Availability\":\"%s\"}",
+		 n->spec.role == ROLE_MANAGER ? "manager" : "worker", inactive ? "active" : pick(sim, "active", "drain", "pause"));
 	sim->clients.node_busy = clients_send(sim, NULL, REQUEST_NODE, "POST", target,
 					      slice_of(body)) != NULL;
 }
@@ -323,6 +324,12 @@ static void lost(struct sim *sim, struct client_request *r)
 	case REQUEST_NODE:
 		c->node_busy = 0;
 		break;
+	case REQUEST_SWARM:
+		sim->admins.busy = 0;
+		break;
+	case REQUEST_ENROL:
+		nodes_lost(r);
+		break;
 	default:
 		break;
 	}
@@ -372,7 +379,7 @@ static const struct host *inactive_host(struct sim *sim)
 	for (int i = 0; i < HOSTS; i++) {
 		const struct node *n = state_node(&sim->checks.shadow, sim->hosts[i].node_id);
 
-		if (sim->hosts[i].used && n && n->spec.availability != AVAILABILITY_ACTIVE)
+		if (sim->hosts[i].used && !sim->hosts[i].exited && n && n->spec.availability != AVAILABILITY_ACTIVE)
 			return &sim->hosts[i];
 	}
 	return NULL;
@@ -508,6 +515,15 @@ static void answered(struct sim *sim, struct client_request *r, const struct eff
 		break;
 	case REQUEST_MEMBER:
 		sim->marks[MARK_GONE] += x->status == 200;
+		break;
+	case REQUEST_ENROL:
+		nodes_answered(r, x);
+		break;
+	case REQUEST_ROLE:
+	case REQUEST_REMOVE_NODE:
+	case REQUEST_SWARM:
+	case REQUEST_ATTACK:
+		admins_answered(sim, r, x);
 		break;
 	case REQUEST_LOGS:
 	case REQUEST_NONE:

@@ -1,5 +1,5 @@
 /*
- * What goes wrong by the clock, and changes of the membership. Contracts are in sim.h. Disks are
+ * What goes wrong by the clock; who joins and leaves. Contracts are in sim.h. Disks are
  * damaged one at a time: the next only when the one before is a voter again, so that most voters
  * always have what is committed.
  */
@@ -26,15 +26,17 @@ static struct host *some_host(struct sim *sim)
 
 /* ---- damaged disks ----------------------------------------------------------------- */
 
-/* All voters are whole and known, and there are enough of them. */
-static int may_damage(struct sim *sim, const struct host *host)
+int faults_may_damage(struct sim *sim, const struct host *host)
 {
 	const struct host *leader = seen_leader(sim);
 	const struct raft *r = leader ? manager_raft(leader->manager) : NULL;
 	uint32_t voters = 0, found = 0;
 
 	for (int i = 0; i < HOSTS; i++) {
-		if (sim->hosts[i].damaged || sim->hosts[i].to_leave)
+		const struct host *other = &sim->hosts[i];
+
+		if (other->damaged || other->dead || (other->to_leave && !other->exited) ||
+		    other->demoting_us)
 			return 0;
 	}
 	if (sim->plan.hosts == 1 && sim->host_count == 1)
@@ -51,7 +53,7 @@ static int may_damage(struct sim *sim, const struct host *host)
 	return voters >= VOTERS_MIN && found == voters;
 }
 
-static void damage(struct host *host, enum damage how)
+void faults_damage(struct host *host, enum damage how)
 {
 	host->damaged = how;
 	host->damaged_id = host->store.raft_id;
@@ -73,7 +75,7 @@ static void hurt_disk(struct sim *sim, const char *(*how)(struct disk *d, uint64
 	/* What tells that the last record was durable is not synced: it is there as long as no
 	 * other fault has come since. */
 	if (!host || !host->up || host->store.wal.failed || host->store.disk.full ||
-	    !may_damage(sim, host))
+	    !faults_may_damage(sim, host))
 		return;
 	name = how(&host->store.disk, &offset);
 	if (!name)
@@ -81,7 +83,7 @@ static void hurt_disk(struct sim *sim, const char *(*how)(struct disk *d, uint64
 	sim->marks[mark]++;
 	sim_trace(sim, "%s: %s of %s at %llu %s", host->name, what, name,
 		  (unsigned long long)offset, mark == MARK_ROT ? "flips" : "is elsewhere");
-	damage(host, ROTTEN);
+	faults_damage(host, ROTTEN);
 	sim_at_host(host, 0, sim_between(sim, 0, 600 * MS), killed_late, NULL);
 }
 
@@ -99,10 +101,10 @@ static void lose_folder(struct sim *sim)
 {
 	struct host *host = any_host(sim);
 
-	if (!host || sim->host_count == 1 || !may_damage(sim, host))
+	if (!host || sim->host_count == 1 || !faults_may_damage(sim, host))
 		return;
 	sim->marks[MARK_LOST_FOLDER]++;
-	damage(host, LOST);
+	faults_damage(host, LOST);
 	host_crash(host, 0, "its disk is lost");
 	disk_wipe(&host->store.disk);
 }
@@ -114,7 +116,13 @@ static void look_at(struct host *host)
 	const struct raft *r = leader ? manager_raft(leader->manager) : NULL;
 	const struct raft_member *member = r ? raft_member(r, host->store.raft_id) : NULL;
 
-	if (!host->up || !member || !member->votes)
+	if (host->joining && host->config.worker && host->agent.epoch)
+		host->joining = 0;
+	/* One that is no manager any more has no vote that could be missed. */
+	if (host->damaged != DEAD && host->damaged && host->config.worker && r &&
+	    !raft_member(r, host->damaged_id))
+		host->damaged = WHOLE;
+	if (!host->up || !member || !member->votes || host->damaged == DEAD)
 		return;
 	if (host->joining) {
 		host->joining = 0;
@@ -138,7 +146,7 @@ void faults_look(struct sim *sim)
 
 /* ---- membership -------------------------------------------------------------------- */
 
-static int is_broken(const struct sim *sim)
+int faults_is_broken(const struct sim *sim)
 {
 	for (int a = 0; a < HOSTS; a++) {
 		if (sim->hosts[a].used && !host_runs(&sim->hosts[a]) && !sim->hosts[a].exited)
@@ -154,28 +162,33 @@ static int is_broken(const struct sim *sim)
 /* Who is told to join knows some that are managers and stay. */
 static void set_contacts(struct host *host)
 {
-	char *to = host->store.contacts, *end = to + sizeof(host->store.contacts);
+	struct host *list[HOSTS];
+	int n = 0;
 
 	for (int i = 0; i < HOSTS; i++) {
-		const struct host *other = &host->sim->hosts[i];
+		struct host *other = &host->sim->hosts[i];
 
-		if (other != host && other->used && !other->exited && !other->to_leave && to < end)
-			to += snprintf(to, (size_t)(end - to), "%s%s",
-				       to > host->store.contacts ? " " : "", other->address);
+		if (other->used && !other->exited && !other->to_leave && !other->demoting_us &&
+		    !other->away && nodes_is_manager(other))
+			list[n++] = other;
 	}
+	nodes_set_contacts(host, list, n);
 }
 
 static void do_join(struct sim *sim)
 {
 	struct host *host = &sim->hosts[sim->host_count];
 
-	if (sim->host_count >= sim->plan.hosts + sim->plan.spare)
+	if (sim->host_count >= sim->plan.hosts + sim->plan.workers + sim->plan.spare)
+		return;
+	set_contacts(host);
+	if (!*host->store.contacts)
 		return;
 	sim->host_count++;
 	host->used = host->joining = 1;
-	set_contacts(host);
+	host->identity.wanted = rng_chance(&sim->rng, 1, 2) ? ROLE_MANAGER : ROLE_WORKER;
 	sim_trace(sim, "%s is to join", host->name);
-	sim->marks[MARK_MEMBER_FAULT] += (uint64_t)is_broken(sim);
+	sim->marks[MARK_MEMBER_FAULT] += (uint64_t)faults_is_broken(sim);
 	host_start(host, 0);
 }
 
@@ -188,7 +201,7 @@ static int is_voter(const struct host *leader, const struct host *host)
 }
 
 /* Whoever wants it tells it again, should it die on the way. */
-static void tell_to_leave(struct host *host)
+void faults_tell_to_leave(struct host *host)
 {
 	if (host_runs(host) && !host->leaving && !host->stopping)
 		host->leaving = clients_send(host->sim, host, REQUEST_MEMBER, "POST",
@@ -202,22 +215,24 @@ static void do_leave(struct sim *sim)
 	struct host *leader = seen_leader(sim);
 	uint32_t voters = 0;
 
-	if (!host || !leader || !host_runs(host) || host->to_leave || sim->host_count <= VOTERS_MIN)
+	if (!host || !leader || !host_runs(host) || host->to_leave || host->away ||
+	    host->removed_index || sim->host_count <= VOTERS_MIN)
 		return;
 	for (int i = 0; i < HOSTS; i++) {
 		const struct host *other = &sim->hosts[i];
 
 		/* Who has not come in yet may know no other than the one that goes. */
-		if (other->damaged || other->to_leave ||
-		    (other->used && !other->exited && !is_voter(leader, other)))
+		if (other->damaged || (other->to_leave && !other->exited) || other->demoting_us ||
+		    (other->used && !other->exited && !other->config.worker &&
+		     !is_voter(leader, other)))
 			return;
-		voters += other->used && !other->exited;
+		voters += other->used && !other->exited && !other->config.worker;
 	}
-	if (voters <= VOTERS_MIN)
+	if (voters <= VOTERS_MIN && !host->config.worker)
 		return;
 	host->to_leave = 1;
-	sim->marks[MARK_MEMBER_FAULT] += (uint64_t)is_broken(sim);
-	tell_to_leave(host);
+	sim->marks[MARK_MEMBER_FAULT] += (uint64_t)faults_is_broken(sim);
+	faults_tell_to_leave(host);
 }
 
 static void do_members(struct sim *sim)
@@ -242,6 +257,8 @@ static void do_reset(struct sim *sim)
 
 	if (a && b && a != b)
 		net_reset(sim, a, b);
+	if (b && b->agent.epoch)
+		agents_reset(b);
 }
 
 static void do_pause(struct sim *sim)
@@ -328,6 +345,9 @@ static void strike(struct sim *sim)
 		{ OPT_KILL, do_kill }, { OPT_ALL_DOWN, all_down }, { OPT_FULL, do_fill },
 		{ OPT_ROT, do_rot }, { OPT_MISDIRECT, do_misdirect }, { OPT_LOSE, lose_folder },
 		{ OPT_MEMBERS, do_members }, { OPT_STOP, do_stop }, { OPT_CLOCK, step_clock },
+		{ OPT_ROLES, admins_roles }, { OPT_REMOVE, admins_remove },
+		{ OPT_LOSE_NODE, admins_lose }, { OPT_TOKENS, admins_tokens },
+		{ OPT_AWAY_LONG, admins_away },
 	};
 	enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 	uint64_t sum = 0, at;
@@ -363,7 +383,8 @@ static void second(struct sim *sim, struct happening *h)
 
 	sim_at_host(host, 1, SECOND, second, NULL);
 	if (host->to_leave && !host->exited)
-		tell_to_leave(host);
+		faults_tell_to_leave(host);
+	admins_look(host);
 	if (!sim->faults)
 		return;
 	if (!host->engine.away && sim_fault(sim, OPT_AWAY, 600)) {
@@ -404,9 +425,9 @@ int faults_force(struct sim *sim)
 
 		if (!host->used || host->exited)
 			continue;
-		if (host->damaged || host->to_leave || host->joining)
+		if (host->damaged || host->to_leave || host->joining || host->demoting_us)
 			return 0;
-		if (!best || is_newer(host, best))
+		if (!host->config.worker && (!best || is_newer(host, best)))
 			best = host;
 	}
 	if (!best || sim->host_count < VOTERS_MIN || best->log.durable_entries == 0)

@@ -1,7 +1,9 @@
 /* A process: its steps, their effects, its end and its next start. Contracts are in sim.h. */
 #include <stdio.h>
 #include <string.h>
+#include "applets/manager/ca.h"
 #include "base/mem.h"
+#include "base/timefmt.h"
 #include "raft/record.h"
 #include "sim.h"
 
@@ -140,6 +142,7 @@ static void end_process(struct host *host, int power)
 	seen_crash(host);
 	store_crash(host, power);
 	net_crash(host, power);
+	agents_crash(host, power);
 	engine_crash(host);
 	clients_crash(host);
 	host->life++;		/* what was to happen in the old one does not */
@@ -163,6 +166,13 @@ void host_crash(struct host *host, int power, const char *why)
 	end_process(host, power);
 	if (!host->exited)
 		host_start(host, sim_between(sim, 1 * MS, sim->faults ? for_us : 100 * MS));
+}
+
+void host_crash_for(struct host *host, uint64_t for_us)
+{
+	sim_trace(host->sim, "---- %s is switched off", host->name);
+	end_process(host, 1);
+	host_start(host, for_us);
 }
 
 static int power(struct host *host)
@@ -191,6 +201,7 @@ static void process_exit(struct host *host, int status)
 
 	if (sim->clients.leaving || host->leaving) {
 		sim_trace(sim, "---- %s has left", host->name);
+		sim->marks[MARK_REMOVED_LEFT] += host->identity.removed != 0;
 		end_process(host, 0);
 		host->exited = 1;
 		return;
@@ -273,8 +284,10 @@ static void step(struct host *host, enum who who, struct event *ev)
 	if (ev->kind == EVENT_WAL_DONE)
 		host->store.syncing = 0;	/* the next one may begin */
 	effects_reset(fx);
-	if (ev->kind == EVENT_PEER_MESSAGE)
+	if (ev->kind == EVENT_PEER_MESSAGE) {
+		check_nodes_heard(host, ev);
 		seen_receive(host, ev);
+	}
 	if (who == MANAGER) {
 		manager_step(host->manager, ev, fx);
 		look_at_step(host, fx);
@@ -300,6 +313,8 @@ static void deliver(struct sim *sim, struct happening *h)
 	(void)sim;
 	if (!h->host->up || h->host->exited || waits(h))
 		return;
+	if (h->ev.kind == EVENT_PEER_MESSAGE && !net_hears(h->host, h->ev.id))
+		return;		/* what was not read yet went with the connection */
 	step(h->host, h->who, &h->ev);
 }
 
@@ -379,8 +394,10 @@ static void send_message(struct host *host, enum who to, const struct effect *x)
 
 static void session_up(struct host *host)
 {
-	struct event up = { .kind = EVENT_SESSION_UP, .id = ++host->session,
+	struct event up = { .kind = EVENT_SESSION_UP, .id = ++host->sim->last_session,
 			    .text = slice_of(host->node_id) };
+
+	host->session = up.id;
 
 	host_deliver(host, 0, MANAGER, &up);
 	host_deliver(host, 0, WORKER, &up);
@@ -400,7 +417,25 @@ static void session_drop(struct host *host, uint64_t id)
 void host_cut_session(struct host *host)
 {
 	host->sim->marks[MARK_SESSION]++;
-	session_drop(host, host->session);
+	if (host->config.worker)
+		agents_reset(host);
+	else
+		session_drop(host, host->session);
+}
+
+/* Of either machine. */
+static void session_effect(struct host *host, enum who who, const struct effect *x)
+{
+	if (host->config.worker && who == WORKER)
+		agents_send_up(host, x);
+	else if (host->config.worker && x->id == host->own)
+		agents_send_down(host, x);
+	else if (who == MANAGER && x->id != host->session)
+		agents_effect(host, x);
+	else if (x->kind == EFFECT_SESSION_DROP)
+		session_drop(host, x->id);
+	else
+		send_message(host, who == MANAGER ? WORKER : MANAGER, x);
 }
 
 /* node.json: where the other managers are. */
@@ -482,16 +517,16 @@ static void carry_out(struct host *host, enum who who, const struct effect *x)
 	case EFFECT_PEER_SEND: carry_out_peer(host, x); break;
 	case EFFECT_REPLY:
 	case EFFECT_REPLY_CHUNK: clients_reply(host, x); break;
-	case EFFECT_SESSION_SEND: send_message(host, who == MANAGER ? WORKER : MANAGER, x); break;
-	case EFFECT_SESSION_DROP: session_drop(host, x->id); break;
+	case EFFECT_SESSION_SEND:
+	case EFFECT_SESSION_DROP: session_effect(host, who, x); break;
 	case EFFECT_ENGINE_CALL: engine_call_sim(host, x); break;
 	case EFFECT_ENGINE_CANCEL: engine_cancel_sim(host, x->id); break;
 	case EFFECT_PUBLISH:
 		buf_reset(&host->netmap);
 		buf_add_slice(&host->netmap, x->body);
 		break;
-	case EFFECT_NODE:	/* no role changes here, */
-	case EFFECT_PEER_DROP: break;	/* nor is a node removed */
+	case EFFECT_NODE: nodes_told(host, x->body); break;
+	case EFFECT_PEER_DROP: net_drop(host, x->id); break;
 	case EFFECT_WIPE: host->store.failed = 1; break;
 	}
 }
@@ -506,19 +541,45 @@ static void start_due(struct sim *sim, struct happening *h)
 
 	if (host->up || host->exited)
 		return;
+	if (!host->identity.enrolled) {
+		nodes_join(host);
+		return;
+	}
 	sim_trace(sim, "---- %s starts, %u", host->name, host->life);
 	host->up = 1;
 	host->deadline[MANAGER] = host->deadline[WORKER] = 0;
 	host->worker = worker_new(&worker, rng_next(&sim->rng));
-	if (store_recover(host) < 0) {
+	host->config.worker = !nodes_is_manager(host);
+	if (host->config.worker) {
+		store_wipe(host);
+		host->manager = manager_new(&host->config, rng_next(&sim->rng));
+	} else if (store_recover(host) < 0) {
 		if (!sim->failed)
 			host_crash(host, host->dying && power(host), "it cannot start");
 		return;
 	}
-	start.id = host->store.wal.last;
+	start.id = host->config.worker ? 0 : host->store.wal.last;
 	host_deliver(host, 0, MANAGER, &start);
 	host_deliver(host, 0, WORKER, &start);
-	session_up(host);
+	if (host->config.worker)
+		agents_begin(host);
+	else
+		session_up(host);
+	nodes_begin(host);
+}
+
+/* The founder has its identity before the swarm is there (main_trust.c). */
+static void found(struct host *host)
+{
+	struct sim *sim = host->sim;
+	int64_t life_s = sim->plan.short_lives ? CA_NODE_MIN_S : CA_NODE_S;
+
+	snprintf(host->node_id, sizeof(host->node_id), "node%021d", host->number);
+	host->config.root_cert = authority_cert();
+	host->config.root_key = authority_key();
+	host->identity = (struct identity){ .enrolled = 1, .role = ROLE_MANAGER,
+		.not_after_s = WALL_BASE / SECOND_NS + life_s,
+		.renew_at_s = WALL_BASE / SECOND_NS + life_s / 2 };
 }
 
 void host_init(struct host *host, int number)
@@ -526,7 +587,6 @@ void host_init(struct host *host, int number)
 	struct sim *sim = host->sim;
 
 	host->number = number;
-	snprintf(host->node_id, sizeof(host->node_id), "node%021d", number);
 	snprintf(host->name, sizeof(host->name), "host%d", number + 1);
 	snprintf(host->address, sizeof(host->address), "192.0.2.%d:2377", number + 1);
 	host->config = (struct manager_config){
@@ -535,6 +595,9 @@ void host_init(struct host *host, int number)
 		.engine_socket = "/run/engine.sock", .data_dir = "/var/lib/swarmbox",
 		.snapshot_entries = sim->plan.snapshot_entries,
 	};
+	host->config.secrets.bytes[0] = (uint8_t)(number + 1);
+	if (number == 0)
+		found(host);
 	host->life = 1;
 	host->waiting_last = &host->waiting;
 	effects_init(&host->fx[MANAGER]);

@@ -317,12 +317,16 @@ void kv_users_answered(struct sim *sim, struct client_request *r, const struct e
 
 int kv_users_served(struct sim *sim, char why[256])
 {
-	if (!sim->plan.kv_us)
+	if (!sim->plan.kv_us || sim->kv.over)
 		return 1;
 	for (int i = 0; i < HOSTS; i++) {
 		const struct host *host = &sim->hosts[i];
 
-		if (!host->used || host->exited || host->to_leave || (sim->kv.served >> i & 1))
+		int serves = host->identity.enrolled ? nodes_is_manager(host) :
+			host->identity.wanted == ROLE_MANAGER;
+
+		if (!host->used || host->exited || host->to_leave || !serves ||
+		    (sim->kv.served >> i & 1))
 			continue;
 		check_explain(why, "nothing is answered through %s", host->name);
 		return 0;

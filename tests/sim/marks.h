@@ -59,6 +59,33 @@
 	X(MARK_GONE, "manager left or removed") \
 	X(MARK_MEMBER_FAULT, "membership changed while something is broken") \
 	X(MARK_FORCED, "swarm of one made from a lost quorum") \
+	/* trust and roles */ \
+	X(MARK_ENROLLED_MANAGER, "certificate given to a manager that joins") \
+	X(MARK_ENROLLED_WORKER, "certificate given to a worker that joins") \
+	X(MARK_RENEWED, "certificate renewed") \
+	X(MARK_EXPIRED, "certificate that has ended refused") \
+	X(MARK_AWAY_LONG, "node away until its certificate ends") \
+	X(MARK_PROMOTED, "worker became a manager") \
+	X(MARK_DEMOTED, "manager became a worker") \
+	X(MARK_DEMOTE_LEADER, "leader to be demoted") \
+	X(MARK_REMOVE_NODE, "node removed by force") \
+	X(MARK_REMOVE_DOWN, "node removed that is down") \
+	X(MARK_REMOVED_TOLD, "removed node hears of it") \
+	X(MARK_REMOVED_LEFT, "removed node left") \
+	X(MARK_DROPPED, "connection of a removed node ended") \
+	X(MARK_UNWELCOME, "manager not let in by another") \
+	X(MARK_LOST_MANAGER, "manager's machine lost for good") \
+	X(MARK_LOST_WORKER, "worker's machine lost for good") \
+	X(MARK_CLEANED, "lost machine's node removed") \
+	X(MARK_AGENT_MOVED, "agent went to another manager") \
+	X(MARK_TOKEN_ROTATED, "join token rotated") \
+	X(MARK_JOIN_LATE, "node joins with a token that is old by then") \
+	X(MARK_ATTACK_TOKEN, "wrong token refused") \
+	X(MARK_ATTACK_OLD, "old token refused") \
+	X(MARK_ATTACK_REPLAY, "repeated request for a certificate refused") \
+	X(MARK_ATTACK_NAMED, "request that names somebody refused") \
+	X(MARK_ATTACK_REMOVED, "renewal for a removed node refused") \
+	X(MARK_IMPOSTOR, "another's raft id refused") \
 	/* users of the store */ \
 	X(MARK_PUT, "value put") \
 	X(MARK_CAS, "value compared and set") \
@@ -128,6 +155,11 @@ enum mark {
 	X(OPT_MISDIRECT, "misdirect", 4) \
 	X(OPT_LOSE, "lose-folder", 3) \
 	X(OPT_MEMBERS, "members", 6) \
+	X(OPT_ROLES, "roles", 6) \
+	X(OPT_REMOVE, "node-rm", 3) \
+	X(OPT_LOSE_NODE, "lose-node", 2) \
+	X(OPT_TOKENS, "tokens", 6) \
+	X(OPT_AWAY_LONG, "node-away", 1)	/* where certificates are short */ \
 	X(OPT_STOP, "stop", 4) \
 	X(OPT_CLOCK, "clock-step", 3) \
 	X(OPT_DRIFT, "drift", 50000)		/* of a clock: up to so many ppm */ \

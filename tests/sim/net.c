@@ -98,11 +98,17 @@ static int try_dial(struct host *host, struct host *to)
 {
 	if (is_cut(host, to) || is_cut(to, host) || to->stopped)
 		return 0;
-	if (!to->up) {
+	if (!to->up || to->config.worker) {
 		struct event ev = { .kind = EVENT_PEER_DOWN, .id = end_of(host, to)->wanted_id };
 
 		if (end_of(host, to)->wanted)
 			host_deliver(host, 0, MANAGER, &ev);
+		return 0;
+	}
+	if (!nodes_trust(host, to) ||
+	    !manager_welcomes(to->manager, host->store.raft_id, host->node_id) ||
+	    !manager_welcomes(host->manager, to->store.raft_id, to->node_id)) {
+		host->sim->marks[MARK_UNWELCOME]++;
 		return 0;
 	}
 	join(host, to);
@@ -257,6 +263,29 @@ void net_send(struct host *host, uint64_t raft_id, struct slice body)
 	}
 }
 
+int net_hears(const struct host *host, uint64_t raft_id)
+{
+	for (int i = 0; i < HOSTS; i++) {
+		if (host->peers[i].epoch && host->peers[i].raft_id == raft_id)
+			return 1;
+	}
+	return 0;
+}
+
+void net_drop(struct host *host, uint64_t raft_id)
+{
+	for (int i = 0; i < HOSTS; i++) {
+		struct host *other = &host->sim->hosts[i];
+
+		if (!host->peers[i].epoch || host->peers[i].raft_id != raft_id)
+			continue;
+		host->sim->marks[MARK_DROPPED]++;
+		if (end_of(other, host)->epoch == host->peers[i].epoch)
+			down_later(other, host, sim_between(host->sim, 50, 2 * MS));
+		end_down(host, other);
+	}
+}
+
 /* ---- what goes wrong ------------------------------------------------------------ */
 
 void net_crash(struct host *host, int silent)
@@ -305,6 +334,8 @@ static void heal_due(struct sim *sim, struct happening *h)
 			if ((sim->cut[a][b] || sim->cut[b][a]) && rng_chance(&sim->rng, 1, 2))
 				net_reset(sim, &sim->hosts[a], &sim->hosts[b]);
 		}
+		if (sim->hosts[a].agent.epoch && rng_chance(&sim->rng, 1, 4))
+			agents_reset(&sim->hosts[a]);
 	}
 	net_heal(sim);
 }

@@ -264,6 +264,18 @@ void seen_recovery(struct host *host)
 	host->recovering = 1;
 }
 
+void seen_retire(struct host *host)
+{
+	struct checks *c = &host->sim->checks;
+
+	if (host->store.raft_id && host->log.count && c->retired_count < RETIRED) {
+		c->retired[c->retired_count].raft_id = host->store.raft_id;
+		c->retired[c->retired_count++].entries = host->log.durable_entries;
+	}
+	log_done(&host->log);
+	host->applied = host->compared = 0;
+}
+
 void seen_crash(struct host *host)
 {
 	if (!host->recovering)
@@ -401,6 +413,8 @@ static void check_leader(struct host *host, const struct raft *r)
 	if (host->log.hard.term != r->hard.term || host->log.hard.vote != r->id)
 		sim_fail(host->sim, "%s leads by a vote of its own that is not durable",
 			 host->name);
+	if (map_find(&host->sim->checks.out, sim_key(r->id, key)))
+		sim_fail(host->sim, "%s leads, and it was taken out", host->name);
 	check_complete(host, r->hard.term);
 	check_matches(host, r);
 }
@@ -462,6 +476,10 @@ static int was_durable(struct sim *sim, uint64_t raft_id, const struct entry_see
 	for (int i = 0; i < HOSTS; i++) {
 		if (sim->hosts[i].damaged && sim->hosts[i].damaged_id == raft_id)
 			return sim->hosts[i].damaged_entries >= e->index;
+	}
+	for (int i = 0; i < sim->checks.retired_count; i++) {
+		if (sim->checks.retired[i].raft_id == raft_id)
+			return sim->checks.retired[i].entries >= e->index;
 	}
 	return 0;
 }
@@ -627,6 +645,7 @@ void seen_init(struct sim *sim)
 	map_init(&sim->checks.leaders);
 	map_init(&sim->checks.votes);
 	map_init(&sim->checks.rounds);
+	map_init(&sim->checks.out);
 	arena_init(&sim->checks.arena);
 }
 
@@ -646,6 +665,7 @@ void seen_done(struct sim *sim)
 	free_map(&sim->checks.leaders);
 	free_map(&sim->checks.votes);
 	free_map(&sim->checks.rounds);
+	map_done(&sim->checks.out);
 	mem_free(sim->checks.committed);
 	mem_free(sim->checks.commit_terms);
 	arena_done(&sim->checks.arena);

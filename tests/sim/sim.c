@@ -125,7 +125,8 @@ static void draw_plan(struct sim *sim)
 	uint64_t kind = rng_below(&sim->rng, 100);
 
 	p->hosts = 3;
-	p->spare = sim->options[OPT_MEMBERS] ? 1 : 0;
+	p->spare = sim->options[OPT_MEMBERS] ? 2 : 0;
+	p->workers = (int)rng_below(&sim->rng, 3) / 2;
 	p->faults_us = sim_between(sim, 1500, 5000) * MS;
 	p->kv_us = sim_between(sim, 4, 60) * MS;
 	p->nemesis_us = sim_between(sim, 60, 800) * MS;
@@ -135,7 +136,7 @@ static void draw_plan(struct sim *sim)
 	p->segment_bytes = UINT32_C(16384) << rng_below(&sim->rng, 5);
 	if (kind < 7) {			/* one node and its services */
 		p->hosts = 1;
-		p->spare = 0;
+		p->spare = p->workers = 0;
 		p->services = 1;
 		p->kv_us = 0;
 		p->faults_us = sim_between(sim, 15, 60) * SECOND;
@@ -148,11 +149,21 @@ static void draw_plan(struct sim *sim)
 		p->nemesis_us = sim_between(sim, 1, 4) * SECOND;
 	} else if (kind < 17) {
 		p->hosts = 1;
-		p->spare = 0;
+		p->spare = p->workers = 0;
+	} else if (kind < 19) {		/* certificates end */
+		p->short_lives = 1;
+		p->kv_us *= 20;
+		p->spare = 2;
+		p->faults_us = sim_between(sim, 100, 160) * SECOND;
+		p->nemesis_us = sim_between(sim, 2, 8) * SECOND;
+		sim->options[OPT_CLOCK] = 0;
+		sim->options[OPT_AWAY_LONG] = 6;
 	} else if (kind < 31) {
 		p->hosts = 5;
 		p->faults_us *= 2;
 	}
+	if (!p->short_lives)
+		sim->options[OPT_AWAY_LONG] = 0;
 	p->force = p->hosts > 1 && !p->services && rng_chance(&sim->rng, 1, 12);
 	if (p->hosts > 1 && !p->services && rng_chance(&sim->rng, 1, 3))
 		sim->options[OPT_ERROR] = sim->options[OPT_HANG] = 0;
@@ -235,7 +246,9 @@ static int left(struct sim *sim, char why[256])
 static int one_leaves(const struct sim *sim)
 {
 	for (int i = 0; i < HOSTS; i++) {
-		if (sim->hosts[i].to_leave && !sim->hosts[i].exited)
+		const struct host *host = &sim->hosts[i];
+
+		if ((host->to_leave || host->away || host->removed_index) && !host->exited)
 			return 1;
 	}
 	return 0;
@@ -279,11 +292,12 @@ void sim_run(struct sim *sim)
 	check_init(sim);
 	seen_init(sim);
 	sim->faults = 1;
-	sim->host_count = sim->plan.hosts;
+	sim->host_count = sim->plan.hosts + sim->plan.workers;
 	for (int i = 0; i < HOSTS; i++) {
 		sim->hosts[i].sim = sim;
-		sim->hosts[i].used = i < sim->plan.hosts;
+		sim->hosts[i].used = i < sim->host_count;
 		host_init(&sim->hosts[i], i);
+		sim->hosts[i].identity.wanted = i < sim->plan.hosts ? ROLE_MANAGER : ROLE_WORKER;
 		if (i > 0)
 			memcpy(sim->hosts[i].store.contacts, sim->hosts[0].address,
 			       sizeof(sim->hosts[0].address));
@@ -291,6 +305,7 @@ void sim_run(struct sim *sim)
 	}
 	clients_start(sim);
 	kv_users_start(sim);
+	admins_start(sim);
 	faults_start(sim);
 	run_until(sim, sim->plan.faults_us);
 	if (!sim->failed)

@@ -8,13 +8,18 @@
  *	store.c    what a host's driver does with log and snapshots (main_daemon.c in the daemon)
  *	disk.c     the folder below them (disk.h)
  *	net.c      connections between managers
- *	faults.c   what goes wrong by the clock rather than by a step; changes of the membership
+ *	nodes.c    what a host is in the swarm: its certificate and its role
+ *	agents.c   the session of a worker's agent, with any manager
+ *	authority.c    the swarm's authority, and requests for certificates
+ *	faults.c   what goes wrong by the clock rather than by a step
+ *	admins.c   users of the membership: roles, removals, machines lost for good, tokens
  *	seen.c     the log as it was seen to be written, and what must hold of it
  *	promises.c what is said, against what is on disk
  *	engine.c   containers and networks, and what goes wrong with them; engine_calls.c the API
  *	clients.c  users of services and networks
  *	kv_users.c     users of the key-value store, and what they may be told
  *	check.c    what must hold of the state, always and in the end
+ *	check_nodes.c  what must hold of who is in the swarm, and as what
  */
 #ifndef SB_SIM_H
 #define SB_SIM_H
@@ -27,6 +32,8 @@
 #include "base/rng.h"
 #include "base/step.h"
 #include "codec/json.h"
+#include "crypt/token.h"
+#include "crypt/x509.h"
 #include "disk.h"
 #include "io/snapshot.h"
 #include "io/wal.h"
@@ -34,7 +41,7 @@
 #include "raft/raft.h"
 
 /* Of a run; not all seeds do all. */
-enum { HOSTS = 6, SIM_TRACE_LINES = 80, SIM_TRACE_WIDTH = 240 };
+enum { HOSTS = 9, SIM_TRACE_LINES = 80, SIM_TRACE_WIDTH = 240 };
 
 enum { US = 1, MS = 1000 * US, SECOND = 1000 * MS, MINUTE = 60 * SECOND };
 
@@ -164,7 +171,7 @@ struct store {
 	int founder;		/* begins a swarm of its own */
 	int created;		/* there is, or was, a log */
 	int forced;		/* to be started as the only one that is left */
-	char contacts[128];
+	char contacts[256];
 };
 
 /* One end of a connection between managers. */
@@ -179,10 +186,45 @@ struct peer_end {
 	int dialing;		/* a try is under way */
 };
 
+/* What a host is in the swarm. */
+struct identity {
+	int enrolled;		/* it has a certificate */
+	enum node_role role;	/* says that */
+	int64_t not_after_s, renew_at_s;
+	int due;		/* the next one is wanted at once */
+	int removed;		/* it was told that it is no node any more */
+	/* until it is enrolled */
+	enum node_role wanted;	/* the role of the token */
+	char token[TOKEN_TEXT_LEN + 1];
+	int request;		/* number of what it asks with; 0 = none yet */
+	/* while it asks */
+	uint64_t asking;	/* counts the rounds */
+	int under_way;
+	int tried;		/* managers of the list that were asked */
+	/* when it was sent */
+	int token_fits, was_removed;
+	uint64_t version;	/* of its node object */
+};
+
+/* The connection of a worker's agent with a manager. */
+struct agent_link {
+	uint64_t epoch;		/* 0 = none */
+	struct host *at, *last;
+	uint64_t id;		/* the manager's number of the session */
+	uint64_t last_us[2], held_us[2];	/* as of peer_end; to the agent, to the manager */
+	int restarting, closing;	/* the manager does not hear it */
+	int dialing;
+	uint64_t wait_us;
+};
+
 struct host {
 	struct sim *sim;
 	int number;		/* from 0 */
 	char node_id[32], name[16], address[32];
+	struct identity identity;
+	struct agent_link agent;
+	uint64_t own;		/* a worker's session with its own manager machine */
+	uint64_t removed_index;	/* of the entry that removed its node; 0 = none */
 	struct manager_config config;
 	/* the process */
 	unsigned life;		/* counts from 1 */
@@ -228,12 +270,15 @@ struct host {
 	uint64_t compared;	/* index at which its state was last compared */
 	uint64_t led_term;	/* newest term it was seen to lead in */
 	/* Its disk lost something: no other's may before it is a voter again. */
-	enum damage { WHOLE, ROTTEN, LOST, REBUILDING } damaged;
+	enum damage { WHOLE, ROTTEN, LOST, REBUILDING, DEAD } damaged;
 	uint64_t damaged_id;	/* raft id of the life that lost it */
 	uint64_t damaged_entries;	/* that it had durable then */
 	int joining;		/* is to become a voter for the first time */
 	int to_leave;		/* its user wants it to leave */
 	int leaving;		/* and has told it so, in this life */
+	uint64_t demoting_us;	/* its demotion was asked for then; 0 = none */
+	int dead;		/* it is gone for good: its node is to be removed */
+	int away;		/* its certificate ends before it comes back */
 };
 
 enum { SERVICES = 6, NETWORKS = 3, REQUESTS = 64 };
@@ -257,7 +302,8 @@ struct client_network {
 enum request_kind {
 	REQUEST_NONE, REQUEST_CREATE, REQUEST_UPDATE, REQUEST_REMOVE, REQUEST_NET_CREATE,
 	REQUEST_NET_REMOVE, REQUEST_NODE, REQUEST_READ, REQUEST_LOGS, REQUEST_LEAVE,
-	REQUEST_MEMBER,
+	REQUEST_MEMBER, REQUEST_ROLE, REQUEST_REMOVE_NODE, REQUEST_SWARM, REQUEST_ENROL,
+	REQUEST_ATTACK,
 	/* of the store: from here on */
 	REQUEST_PUT, REQUEST_CAS, REQUEST_DELETE, REQUEST_GET, REQUEST_STALE, REQUEST_WAIT,
 };
@@ -272,6 +318,7 @@ struct client_request {
 	uint64_t index;		/* of cas, of a blocking read */
 	uint64_t sent_us;
 	uint64_t sent_applied;	/* what was committed then */
+	struct host *asker;	/* REQUEST_ENROL */
 };
 
 struct clients {
@@ -281,6 +328,14 @@ struct clients {
 	uint64_t last_request, last_mark;
 	int node_busy;
 	int leaving, left;
+};
+
+/* Users of the membership. */
+struct admins {
+	char tokens[2][TOKEN_TEXT_LEN + 1], old_tokens[2][TOKEN_TEXT_LEN + 1];	/* by role */
+	int busy;		/* a change of the swarm's settings is under way */
+	int requests;		/* for certificates, used so far */
+	uint64_t clean_us;	/* when what is dead was looked at last */
 };
 
 enum { KV_KEYS = 8 };
@@ -306,6 +361,8 @@ struct kv_users {
 	int over;			/* nothing is asked any more */
 };
 
+enum { RETIRED = 32 };
+
 struct checks {
 	struct state shadow;	/* every committed entry, applied once */
 	struct entry_seen **committed;	/* index 1 and on */
@@ -314,18 +371,27 @@ struct checks {
 	struct map hashes;	/* index -> of the state there */
 	struct map tasks;	/* id -> struct seen_task */
 	struct map services;	/* ids of those that ever started first and stopped then */
+	struct map removed;	/* ids of nodes that were */
+	struct map out;		/* raft ids that are no members any more */
+	struct raft_config config;	/* the newest that is committed */
 	struct map leaders;	/* term -> host and raft id that led in it */
 	struct map votes;	/* raft id and term -> who got the vote */
 	struct map rounds;	/* raft id, term and leader -> newest round of reads answered */
 	struct entry_seen *entries[1024];	/* by index and term */
 	struct arena arena;	/* of entries */
+	struct {
+		uint64_t raft_id, entries;	/* that it had durable when it gave up its log */
+	} retired[RETIRED];
+	int retired_count;
 	uint64_t hashed;	/* index of the newest in hashes */
 };
 
 /* How a run is meant. */
 struct plan {
-	int hosts;		/* that begin */
+	int hosts;		/* managers that begin */
+	int workers;		/* the same */
 	int spare;		/* that may join later */
+	int short_lives;	/* certificates end within the run */
 	uint64_t faults_us;	/* how long phase 1 is */
 	int services;		/* users of services, as in the runs of one node before */
 	uint64_t kv_us;		/* between two commands; 0 = no users of the store */
@@ -355,10 +421,12 @@ struct sim {
 	int host_count;
 	/* network */
 	uint64_t epoch;		/* of connections */
+	uint64_t last_session;
 	uint8_t cut[HOSTS][HOSTS];	/* from, to: nothing gets through */
 	uint64_t cut_token;	/* of the partition there is */
 	uint64_t cut_us;	/* when it began */
 	struct clients clients;
+	struct admins admins;
 	struct kv_users kv;
 	struct checks checks;
 	/* the outcome */
@@ -409,6 +477,8 @@ void host_start(struct host *host, uint64_t delay_us);
 void host_deliver(struct host *host, uint64_t delay_us, enum who who, const struct event *ev);
 /* power: what was not durable is lost, and the network does not hear of it. */
 void host_crash(struct host *host, int power, const char *why);
+/* A power cut for so long. */
+void host_crash_for(struct host *host, uint64_t for_us);
 void host_stop(struct host *host);		/* SIGTERM */
 void host_pause(struct host *host, uint64_t for_us);	/* SIGSTOP, SIGCONT */
 void host_resume(struct host *host);
@@ -433,6 +503,8 @@ void store_save(struct host *host, const struct effect *x);
 void store_read(struct host *host, const struct effect *x);
 void store_piece(struct host *host, const struct effect *x);
 void store_restart(struct host *host);
+/* It is no manager any more: there is no log. */
+void store_wipe(struct host *host);
 /* The end of a turn: what was appended is synced. */
 void store_sync(struct host *host);
 int store_due(const struct host *host);
@@ -446,6 +518,10 @@ int store_recover(struct host *host);
 void net_peers(struct host *host, struct slice lines);
 void net_dial(struct host *host, struct slice address);
 void net_send(struct host *host, uint64_t raft_id, struct slice body);
+/* EFFECT_PEER_DROP. */
+void net_drop(struct host *host, uint64_t raft_id);
+/* Is there a connection by which that one is heard? */
+int net_hears(const struct host *host, uint64_t raft_id);
 /* The process is gone. silent: nobody hears of it. */
 void net_crash(struct host *host, int silent);
 /* Ends the connection of two, if there is one. */
@@ -454,7 +530,91 @@ void net_heal(struct sim *sim);
 /* Cuts for_us long, in a way that is drawn. */
 void net_partition(struct sim *sim, uint64_t for_us);
 
+/* ---- authority.c ---- */
+
+enum {
+	AUTHORITY_REQUESTS = 96,
+	AUTHORITY_RENEWAL = 0,	/* whose key does not matter */
+	AUTHORITY_NAMED = 1,	/* that names somebody */
+	AUTHORITY_FIRST = 2,	/* of those of one node each */
+};
+
+/* PEM. */
+const char *authority_cert(void);
+const char *authority_key(void);
+const char *authority_request(int number);
+/* The first certificate of a text. ERR_INVALID. */
+int authority_read(struct slice pem, struct x509_cert *cert);
+
+/* ---- nodes.c ---- */
+
+/* Its certificate says so. */
+int nodes_is_manager(const struct host *host);
+/* The managers that it knows; how many. */
+int nodes_contacts(const struct host *host, struct host *list[HOSTS]);
+void nodes_set_contacts(struct host *host, struct host *const *list, int n);
+/* Each believes the other's certificate. */
+int nodes_trust(const struct host *a, const struct host *b);
+/* to answers from's calls at its cluster port. */
+int nodes_reach(const struct host *from, const struct host *to);
+/* The body of a request for a certificate, in out; token: NULL or it. */
+struct slice nodes_request(int request, const char *token, struct buf *out);
+/* The next number of a request. */
+int nodes_new_request(struct sim *sim);
+/* It asks to be let in, until it has a certificate; then it starts. */
+void nodes_join(struct host *host);
+/* Its process has begun. */
+void nodes_begin(struct host *host);
+void nodes_answered(struct client_request *r, const struct effect *x);
+/* No answer will come. */
+void nodes_lost(struct client_request *r);
+/* It was told that it is of the swarm no more. */
+void nodes_removed(struct host *host);
+/* EFFECT_NODE. */
+void nodes_told(struct host *host, struct slice body);
+
+/* ---- agents.c ---- */
+
+/* The process of a worker begins. */
+void agents_begin(struct host *host);
+/* A process is gone, as net_crash. */
+void agents_crash(struct host *host, int silent);
+/* Its connection ends. */
+void agents_reset(struct host *agent);
+/* On a worker: from its worker machine; from its own manager machine. */
+void agents_send_up(struct host *host, const struct effect *x);
+void agents_send_down(struct host *host, const struct effect *x);
+/* On a manager: EFFECT_SESSION_SEND and _DROP for the agent of another host. */
+void agents_effect(struct host *manager, const struct effect *x);
+
+/* ---- admins.c ---- */
+
+void admins_start(struct sim *sim);
+/* Faults by the clock. */
+void admins_roles(struct sim *sim);
+void admins_remove(struct sim *sim);
+void admins_lose(struct sim *sim);
+void admins_tokens(struct sim *sim);
+void admins_away(struct sim *sim);
+/* Once a second and host. */
+void admins_look(struct host *host);
+/* A change of the state. */
+void admins_note(struct sim *sim, const struct change *change);
+int admins_was_removed(const struct sim *sim, const char *node_id);
+/* Certificates are given for a short time, as they are to be. */
+int admins_lives_set(const struct sim *sim);
+void admins_answered(struct sim *sim, struct client_request *r, const struct effect *x);
+
 /* ---- faults.c ---- */
+
+/* All voters are whole and known, there are enough of them, and the host is one. */
+int faults_may_damage(struct sim *sim, const struct host *host);
+/* It will not vote again. */
+void faults_damage(struct host *host, enum damage how);
+/* Tells it to leave; as often as it is called until it has. */
+void faults_tell_to_leave(struct host *host);
+/* Something is broken now. */
+int faults_is_broken(const struct sim *sim);
 
 void faults_start(struct sim *sim);
 /* Phase 2 begins: all that is broken for a time is whole again. */
@@ -474,6 +634,8 @@ void seen_durable(struct host *host, uint64_t number);
 void seen_recovery(struct host *host);
 void seen_loaded(struct host *host, const struct raft *r, uint64_t number, struct slice record);
 void seen_recovered(struct host *host, int damaged);
+/* It gives up its log: nothing that it promised binds it any more. */
+void seen_retire(struct host *host);
 /* The process is gone: a recovery that was under way has changed nothing. */
 void seen_crash(struct host *host);
 /* A snapshot is durable, our own or (installed) the leader's. */
@@ -584,7 +746,7 @@ void check_start(struct host *host, const struct container *c);
 void check_stop(struct host *host, const struct container *c);
 /* c is to start with an address that the other, which runs, has. */
 void check_address(struct host *host, const struct container *c, const struct container *other);
-/* 1 when all managers agree, one leads and every one that should votes. why: what is not, of
+/* 1 when all managers agree, all nodes are what they are to be, one leads and every one that should votes. why: what is not, of
  * 256 bytes. */
 int check_agreed(struct sim *sim, char why[256]);
 /* 1 when all is as it was asked for. pushed: also services that may stand still for good. */
@@ -598,4 +760,15 @@ int check_may_rest(const struct sim *sim, const struct service *s);
 /* The mark of a spec, from its environment; 0 if it has none. */
 uint64_t check_mark(const struct task_spec *t);
 void check_explain(char why[256], const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- check_nodes.c ---- */
+
+/* By the newest configuration that is committed. */
+int check_nodes_member(const struct sim *sim, uint64_t raft_id);
+/* The next committed entry. */
+void check_nodes_commit(struct sim *sim, const struct entry_seen *e);
+/* Before the manager hears a message. */
+void check_nodes_heard(struct host *host, const struct event *ev);
+/* 1 when that host is in the swarm as it is to be. */
+int check_nodes_agreed(const struct host *host, const struct raft *leader, char why[256]);
 #endif

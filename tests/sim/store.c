@@ -201,6 +201,17 @@ int store_recover(struct host *host)
 	return err;
 }
 
+void store_wipe(struct host *host)
+{
+	struct store *s = &host->store;
+
+	seen_retire(host);
+	disk_wipe(&s->disk);
+	s->raft_id = host->config.raft_id = new_raft_id(host);
+	s->created = 1;
+	s->founder = s->forced = 0;
+}
+
 /* ---- the log --------------------------------------------------------------------- */
 
 static void log_failed(struct host *host, const struct errmsg *msg)

@@ -1,0 +1,80 @@
+/* What must hold of who is in the swarm, and as what. Contracts are in sim.h. */
+#include <string.h>
+#include "sim.h"
+
+static int has(const struct raft_config *c, uint64_t raft_id)
+{
+	for (uint32_t i = 0; i < c->count; i++) {
+		if (c->members[i].id == raft_id)
+			return 1;
+	}
+	return 0;
+}
+
+int check_nodes_member(const struct sim *sim, uint64_t raft_id)
+{
+	return has(&sim->checks.config, raft_id);
+}
+
+/* Who is taken out of the configuration leads no more, when that is committed (thesis 4.2.2). */
+void check_nodes_commit(struct sim *sim, const struct entry_seen *e)
+{
+	struct checks *c = &sim->checks;
+	struct raft_config next;
+	char key[8];
+
+	if (e->kind != RAFT_CONFIG || raft_config_parse(e->data, &next) < 0)
+		return;
+	for (uint32_t i = 0; i < c->config.count; i++) {
+		if (!has(&next, c->config.members[i].id))
+			map_set(&c->out, sim_key(c->config.members[i].id, key), sim);
+	}
+	/* One that was away for too long may come in again. */
+	for (uint32_t i = 0; i < next.count; i++)
+		(void)map_remove(&c->out, sim_key(next.members[i].id, key));
+	c->config = next;
+}
+
+/* A manager that knows that a node was removed hears nothing from it any more. */
+void check_nodes_heard(struct host *host, const struct event *ev)
+{
+	const struct host *from = seen_host(host->sim, ev->id);
+
+	if (from && from->removed_index && host->applied >= from->removed_index)
+		sim_fail(host->sim, "%s listens to %s, which was removed by entry %llu", host->name,
+			 from->name, (unsigned long long)from->removed_index);
+}
+
+static int check_worker(const struct host *host, const struct raft *leader, char why[256])
+{
+	check_explain(why, "%s is a worker, and a member of Raft", host->name);
+	if (raft_member(leader, host->store.raft_id))
+		return 0;
+	check_explain(why, "%s has no session", host->name);
+	return host->agent.epoch && host->session;
+}
+
+int check_nodes_agreed(const struct host *host, const struct raft *leader, char why[256])
+{
+	const struct node *n = state_node(&host->sim->checks.shadow, host->node_id);
+
+	check_explain(why, "%s has not joined", host->name);
+	if (!host->identity.enrolled)
+		return 0;
+	check_explain(why, "%s is not up", host->name);
+	if (!host_runs(host) || !host->manager)
+		return 0;
+	check_explain(why, "%s (%s) is of the swarm no more and does not leave", host->name,
+		      host->node_id);
+	if (!n)
+		return 0;
+	check_explain(why, "%s is a %s and is to be a %s", host->name,
+		      host->config.worker ? "worker" : "manager",
+		      n->spec.role == ROLE_MANAGER ? "manager" : "worker");
+	if ((n->spec.role == ROLE_MANAGER) != !host->config.worker)
+		return 0;
+	check_explain(why, "%s is not ready in the state, but %d", host->name, n->status.state);
+	if (n->status.state != NODE_READY)
+		return 0;
+	return !host->config.worker || check_worker(host, leader, why);
+}
