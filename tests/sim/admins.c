@@ -44,12 +44,19 @@ static int is_live(const struct host *host)
 	       !host->dead && !host->away && !host->removed_index;
 }
 
+/* One that is, and is to be, in that role. */
 static struct host *any_live(struct sim *sim, enum node_role role)
 {
-	struct host *host = &sim->hosts[rng_below(&sim->rng, (uint64_t)sim->host_count)];
-	const struct node *n = is_live(host) ? node_of(host) : NULL;
+	uint64_t first = rng_below(&sim->rng, (uint64_t)sim->host_count);
 
-	return n && host->identity.role == role && n->spec.role == (int)role ? host : NULL;
+	for (int i = 0; i < sim->host_count; i++) {
+		struct host *host = &sim->hosts[(first + (uint64_t)i) % (uint64_t)sim->host_count];
+		const struct node *n = is_live(host) ? node_of(host) : NULL;
+
+		if (n && host->identity.role == role && n->spec.role == (int)role)
+			return host;
+	}
+	return NULL;
 }
 
 /* ---- roles ---------------------------------------------------------------------------- */
@@ -86,6 +93,26 @@ static void look_at_demotion(struct host *host)
 		host->demoting_us = 0;
 }
 
+static void send_remove(struct host *host, int force);
+
+static void remove_due(struct sim *sim, struct happening *h)
+{
+	const struct node *n = node_of(h->host);
+
+	if (sim->faults && is_live(h->host) && n && n->spec.role == ROLE_WORKER)
+		send_remove(h->host, 1);
+}
+
+/* It is removed on its way from one role to the other. */
+static void remove_soon(struct host *host)
+{
+	struct sim *sim = host->sim;
+
+	if (sim->faults && sim->options[OPT_REMOVE] && rng_chance(&sim->rng, 1, 3))
+		sim_at_host(host, 1, sim_between(sim, 1, rng_chance(&sim->rng, 1, 2) ? 40 : 400) *
+			    MS, remove_due, NULL);
+}
+
 static void demote(struct sim *sim)
 {
 	struct host *leader = seen_leader(sim);
@@ -100,19 +127,31 @@ static void demote(struct sim *sim)
 	host->demoting_us = sim->now_us;
 	sim->marks[MARK_DEMOTE_LEADER] += host == leader;
 	sim->marks[MARK_MEMBER_FAULT] += (uint64_t)faults_is_broken(sim);
+	remove_soon(host);
+}
+
+static void promote(struct sim *sim)
+{
+	struct host *host = any_live(sim, ROLE_WORKER);
+
+	if (!host || host->demoting_us || !send_role(host, ROLE_MANAGER))
+		return;
+	sim->marks[MARK_MEMBER_FAULT] += (uint64_t)faults_is_broken(sim);
+	remove_soon(host);
 }
 
 void admins_roles(struct sim *sim)
 {
-	struct host *host;
-
-	if (rng_chance(&sim->rng, 1, 2)) {
+	if (rng_chance(&sim->rng, 1, 2) && any_live(sim, ROLE_WORKER))
+		promote(sim);
+	else
 		demote(sim);
-		return;
-	}
-	host = any_live(sim, ROLE_WORKER);
-	if (host && !host->demoting_us && send_role(host, ROLE_MANAGER))
-		sim->marks[MARK_MEMBER_FAULT] += (uint64_t)faults_is_broken(sim);
+}
+
+void admins_change_all(struct sim *sim)
+{
+	promote(sim);
+	demote(sim);
 }
 
 /* ---- removal --------------------------------------------------------------------------- */
@@ -276,25 +315,27 @@ static const struct host *removed_host(struct sim *sim)
 	return NULL;
 }
 
-static void attack(struct sim *sim, enum attack how)
+/* 0: there is nothing to try it with. */
+static int attack(struct sim *sim, enum attack how)
 {
 	enum node_role role = rng_chance(&sim->rng, 1, 2) ? ROLE_MANAGER : ROLE_WORKER;
 	const struct host *host = how == ATTACK_REPLAY ? joined_host(sim) :
 		how == ATTACK_REMOVED ? removed_host(sim) : NULL;
-	const char *token = sim->admins.tokens[role];
+	const char *token = sim->admins.tokens[how == ATTACK_REPLAY && host ?
+					       host->identity.wanted : role];
 	int request = how == ATTACK_NAMED ? AUTHORITY_NAMED : AUTHORITY_RENEWAL;
 	struct client_request *r;
 	char target[96] = "/swarm/enrol", wrong[TOKEN_TEXT_LEN + 1];
 	struct buf body;
 
-	snprintf(wrong, sizeof(wrong), "%s", token);
+	snprintf(wrong, sizeof(wrong), "%s", token);	/* its last digit is another */
 	wrong[TOKEN_TEXT_LEN - 1] ^= 1;
 	if (how == ATTACK_TOKEN)
 		token = wrong;
 	if (how == ATTACK_OLD)
 		token = sim->admins.old_tokens[role];
 	if (!*token || ((how == ATTACK_REPLAY || how == ATTACK_REMOVED) && !host))
-		return;
+		return 0;
 	if (how == ATTACK_REPLAY)
 		request = host->identity.request;
 	if (how == ATTACK_REMOVED)
@@ -303,15 +344,16 @@ static void attack(struct sim *sim, enum attack how)
 			 nodes_request(request, token, &body));
 	buf_done(&body);
 	if (!r)
-		return;
+		return 1;
 	r->mark = how;
 	r->slot = host ? host->number : 0;
+	return 1;
 }
 
 /* A manager's certificate, and the raft id of another one. */
 static void impersonate(struct sim *sim)
 {
-	const struct host *a = any_live(sim, ROLE_MANAGER), *b = any_live(sim, ROLE_MANAGER);
+	const struct host *a = seen_leader(sim), *b = any_live(sim, ROLE_MANAGER);
 
 	if (!a || !b || a == b || !host_runs(a) ||
 	    !raft_member(manager_raft(a->manager), b->store.raft_id))
@@ -329,12 +371,16 @@ static void impersonate(struct sim *sim)
 
 void admins_tokens(struct sim *sim)
 {
-	if (rng_chance(&sim->rng, 1, 3))
+	uint64_t how = rng_below(&sim->rng, ATTACKS);
+
+	if (rng_chance(&sim->rng, 1, 3)) {
 		rotate(sim);
-	else if (rng_chance(&sim->rng, 1, 4))
+	} else if (rng_chance(&sim->rng, 1, 4)) {
 		impersonate(sim);
-	else
-		attack(sim, (enum attack)rng_below(&sim->rng, ATTACKS));
+	} else {
+		for (int i = 0; i < ATTACKS && !attack(sim, (enum attack)how); i++)
+			how = (how + 1) % ATTACKS;
+	}
 }
 
 static void attacked(struct sim *sim, struct client_request *r, const struct effect *x)
@@ -375,6 +421,18 @@ void admins_answered(struct sim *sim, struct client_request *r, const struct eff
 
 /* ---- what comes to pass --------------------------------------------------------------------- */
 
+static void attack_due(struct sim *sim, struct happening *h)
+{
+	if (sim->faults)
+		(void)attack(sim, (enum attack)h->id);
+}
+
+static void attack_soon(struct sim *sim, enum attack how)
+{
+	for (int i = 0; i < 3 && sim->options[OPT_TOKENS]; i++)
+		sim_at(sim, sim_between(sim, 1, 300) * MS, attack_due, NULL)->id = how;
+}
+
 static void note_removal(struct sim *sim, const struct change *change)
 {
 	map_set(&sim->checks.removed, slice_of(change->id), sim);
@@ -384,6 +442,7 @@ static void note_removal(struct sim *sim, const struct change *change)
 		if (!host->identity.enrolled || strcmp(host->node_id, change->id) != 0)
 			continue;
 		host->removed_index = sim->checks.committed_count;
+		attack_soon(sim, ATTACK_REMOVED);
 		sim->marks[host->dead ? MARK_REMOVE_DOWN : MARK_REMOVE_NODE]++;
 	}
 }
@@ -399,7 +458,10 @@ static void note_tokens(struct sim *sim)
 		if (!token || strcmp(token, a->tokens[role]) == 0)
 			continue;
 		memcpy(a->old_tokens[role], a->tokens[role], sizeof(a->tokens[role]));
-		sim->marks[MARK_TOKEN_ROTATED] += *a->tokens[role] != '\0';
+		if (*a->tokens[role]) {
+			sim->marks[MARK_TOKEN_ROTATED]++;
+			attack_soon(sim, ATTACK_OLD);
+		}
 		snprintf(a->tokens[role], sizeof(a->tokens[role]), "%s", token);
 	}
 }

@@ -159,21 +159,6 @@ int faults_is_broken(const struct sim *sim)
 	return 0;
 }
 
-/* Who is told to join knows some that are managers and stay. */
-static void set_contacts(struct host *host)
-{
-	struct host *list[HOSTS];
-	int n = 0;
-
-	for (int i = 0; i < HOSTS; i++) {
-		struct host *other = &host->sim->hosts[i];
-
-		if (other->used && !other->exited && !other->to_leave && !other->demoting_us &&
-		    !other->away && nodes_is_manager(other))
-			list[n++] = other;
-	}
-	nodes_set_contacts(host, list, n);
-}
 
 static void do_join(struct sim *sim)
 {
@@ -181,8 +166,7 @@ static void do_join(struct sim *sim)
 
 	if (sim->host_count >= sim->plan.hosts + sim->plan.workers + sim->plan.spare)
 		return;
-	set_contacts(host);
-	if (!*host->store.contacts)
+	if (!nodes_look_up(host))
 		return;
 	sim->host_count++;
 	host->used = host->joining = 1;

@@ -54,6 +54,23 @@ void nodes_set_contacts(struct host *host, struct host *const *list, int n)
 	}
 }
 
+int nodes_look_up(struct host *host)
+{
+	struct host *list[HOSTS];
+	int n = 0;
+
+	for (int i = 0; i < HOSTS; i++) {
+		struct host *other = &host->sim->hosts[i];
+
+		if (other->used && !other->exited && !other->to_leave && !other->demoting_us &&
+		    !other->away && nodes_is_manager(other))
+			list[n++] = other;
+	}
+	if (n > 0)
+		nodes_set_contacts(host, list, n);
+	return n;
+}
+
 /* ---- who is believed ----------------------------------------------------------------- */
 
 /* Clocks that are set make certificates of any time: nobody can tell then. */
@@ -114,9 +131,11 @@ static void ask_over(struct host *host)
 	struct sim *sim = host->sim;
 
 	own->under_way = 0;
-	/* Whoever joins may do it all anew, with another key. */
-	if (!own->enrolled && rng_chance(&sim->rng, 1, 4))
+	/* Whoever joins may do it all anew, with another key, at other managers. */
+	if (!own->enrolled && rng_chance(&sim->rng, 1, 4)) {
 		own->request = 0;
+		(void)nodes_look_up(host);
+	}
 	sim_at_host(host, 0, own->enrolled ? AGAIN_US : JOIN_AGAIN_US, ask_due, NULL);
 }
 
@@ -214,7 +233,10 @@ void nodes_join(struct host *host)
 		return;
 	}
 	snprintf(own->token, sizeof(own->token), "%s", token);
-	ask(host);
+	/* Its user may take a while to type it. */
+	own->asking++;
+	own->tried = 0;
+	ask_later(host, rng_chance(&host->sim->rng, 1, 10) ? sim_between(host->sim, 0, SECOND) : 0);
 }
 
 /* The next one is wanted at once. */
@@ -344,6 +366,7 @@ static void refused(struct host *host, int status)
 	} else {
 		if (status == 400 && own->token_fits && token && strcmp(token, own->token) == 0)
 			sim_fail(host->sim, "%s has the token, and may not join", host->name);
+		host->sim->marks[MARK_JOIN_LATE] += status == 400;
 		own->request = 0;
 		host_start(host, JOIN_AGAIN_US);
 	}

@@ -126,7 +126,7 @@ static void draw_plan(struct sim *sim)
 
 	p->hosts = 3;
 	p->spare = sim->options[OPT_MEMBERS] ? 2 : 0;
-	p->workers = (int)rng_below(&sim->rng, 3) / 2;
+	p->workers = (int)rng_below(&sim->rng, 2);
 	p->faults_us = sim_between(sim, 1500, 5000) * MS;
 	p->kv_us = sim_between(sim, 4, 60) * MS;
 	p->nemesis_us = sim_between(sim, 60, 800) * MS;
@@ -254,6 +254,33 @@ static int one_leaves(const struct sim *sim)
 	return 0;
 }
 
+static uint64_t containers_made(const struct sim *sim)
+{
+	uint64_t made = 0;
+
+	for (int i = 0; i < HOSTS; i++)
+		made += sim->hosts[i].engine.serial;
+	return made;
+}
+
+/* Nodes change their roles, and no container is touched by it. */
+static void change_roles(struct sim *sim)
+{
+	static const struct goal agree = { agreed, 60 * (uint64_t)SECOND, 100 * MS, SECOND };
+	static const struct goal all = { pushed, 4 * (uint64_t)MINUTE, SECOND, 8 * SECOND };
+	uint64_t made = containers_made(sim);
+
+	sim_trace(sim, "==== roles change");
+	admins_change_all(sim);
+	converge(sim, &agree);
+	if (sim->failed || !sim->plan.services)
+		return;
+	converge(sim, &all);
+	if (containers_made(sim) != made)
+		sim_fail(sim, "roles have changed, and %llu containers were made anew",
+			 (unsigned long long)(containers_made(sim) - made));
+}
+
 /* Nothing breaks any more. */
 static void phase_two(struct sim *sim)
 {
@@ -270,6 +297,8 @@ static void phase_two(struct sim *sim)
 		(void)faults_force(sim);
 	faults_end(sim);
 	converge(sim, one_leaves(sim) ? &go : &agree);
+	if (!sim->failed && !sim->plan.services && sim->plan.hosts > 1 && sim->seed % 4 == 0)
+		change_roles(sim);
 	if (sim->failed || !sim->plan.services)
 		return;
 	converge(sim, &rest);
@@ -277,6 +306,8 @@ static void phase_two(struct sim *sim)
 		return;
 	sim_trace(sim, "==== what rests is pushed");
 	converge(sim, &all);
+	if (!sim->failed && sim->plan.hosts > 1)
+		change_roles(sim);
 	if (sim->failed || sim->plan.hosts > 1 || sim->seed % 4 == 0)
 		return;
 	clients_leave(sim);

@@ -553,6 +553,8 @@ int nodes_is_manager(const struct host *host);
 /* The managers that it knows; how many. */
 int nodes_contacts(const struct host *host, struct host *list[HOSTS]);
 void nodes_set_contacts(struct host *host, struct host *const *list, int n);
+/* It is told of some that are managers and stay; how many. */
+int nodes_look_up(struct host *host);
 /* Each believes the other's certificate. */
 int nodes_trust(const struct host *a, const struct host *b);
 /* to answers from's calls at its cluster port. */
@@ -596,6 +598,8 @@ void admins_remove(struct sim *sim);
 void admins_lose(struct sim *sim);
 void admins_tokens(struct sim *sim);
 void admins_away(struct sim *sim);
+/* Phase 2: a worker is to be a manager, and a manager a worker. */
+void admins_change_all(struct sim *sim);
 /* Once a second and host. */
 void admins_look(struct host *host);
 /* A change of the state. */
