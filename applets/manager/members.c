@@ -539,12 +539,13 @@ static void tell_driver(struct step *s, struct session_node *node)
 	buf_done(&text);
 }
 
-/* Nobody tells one that was removed while it was away: to ask for a certificate does. */
+/* Nobody tells one that was removed while it was away, nor one that is not to be let in any more and
+ * has no connection with the leader: to ask for a certificate does. */
 static void check_alone(struct step *s)
 {
 	struct members *v = &s->m->members;
 
-	if (s->m->leader || v->out || s->m->raft.config.count < 2) {
+	if (s->m->leader || v->out || s->m->raft.config.count == 1) {
 		v->alone_ms = 0;
 	} else if (v->alone_ms == 0) {
 		v->alone_ms = s->ev->now_ms + ALONE_MS;

@@ -169,6 +169,23 @@ TEST(a_removed_node_is_not_listened_to)
 	swarm_free(w);
 }
 
+/* Demoted or removed before it was let in, it may have no connection with one that could say so. */
+TEST(one_that_is_not_let_in_asks_what_it_is)
+{
+	struct swarm *w = swarm_ready(3);
+	uint32_t node = swarm_follower(w, 0);
+
+	swarm_kill(w, node);
+	swarm_fresh(w, node);
+	swarm_cut(w, node, 1);
+	swarm_start(w, node);
+	swarm_run(w, 4000);
+	CHECK_INT(w->nodes[node].told_role, 0);
+	swarm_run(w, 2000);
+	CHECK(w->nodes[node].told_role > 0);
+	swarm_free(w);
+}
+
 /* A raft id belongs to the node that the configuration says. */
 TEST(a_manager_cannot_be_another_one)
 {
