@@ -310,7 +310,7 @@ void step_take(struct step *s)
 		members_connect(s);
 	if (u.role_changed)
 		role_changed(s);
-	if (u.config_changed || u.role_changed)
+	if (u.config_changed || u.role_changed || members_is_settled(m))
 		members_view(s);
 }
 

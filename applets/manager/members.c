@@ -178,28 +178,47 @@ static void tell_nodes(struct step *s)
 	dispatch_managers(&s->m->dispatch, &ids, &addresses);
 }
 
+static void show(struct manager *m, const struct raft_member *member)
+{
+	struct members *v = &m->members;
+	struct api_manager *shown = &v->list[v->count];
+	char *text = v->text[v->count++], *blank;
+
+	memcpy(text, member->about, RAFT_ABOUT_MAX);
+	blank = strchr(text, ' ');
+	*shown = (struct api_manager){ .node_id = text, .addr = "", .votes = member->votes,
+		.leader = member->id == m->raft.leader,
+		.reachable = is_reachable(m, member->id) };
+	if (blank) {
+		*blank = '\0';
+		shown->addr = blank + 1;
+	}
+}
+
+int members_is_settled(const struct manager *m)
+{
+	return m->members.is_settling && m->raft.config_index <= m->raft.commit;
+}
+
 void members_view(struct step *s)
 {
 	struct manager *m = s->m;
 	const struct raft_config *c = &m->raft.config;
 	struct members *v = &m->members;
 
+	v->is_settling = m->raft.config_index > m->raft.commit;
+	if (!v->is_settling)
+		v->settled = *c;
 	v->unsettled = 0;
-	for (v->count = 0; v->count < c->count; v->count++) {
-		const struct raft_member *member = &c->members[v->count];
-		struct api_manager *shown = &v->list[v->count];
-		char *text = v->text[v->count], *blank;
-
-		v->unsettled |= !member->votes || older_self(c, member) != 0;
-		memcpy(text, member->about, RAFT_ABOUT_MAX);
-		blank = strchr(text, ' ');
-		*shown = (struct api_manager){ .node_id = text, .addr = "", .votes = member->votes,
-			.leader = member->id == m->raft.leader,
-			.reachable = is_reachable(m, member->id) };
-		if (blank) {
-			*blank = '\0';
-			shown->addr = blank + 1;
-		}
+	v->count = 0;
+	for (uint32_t i = 0; i < c->count; i++) {
+		v->unsettled |= !c->members[i].votes || older_self(c, &c->members[i]) != 0;
+		show(m, &c->members[i]);
+	}
+	/* Another leader may still count on it: it must keep its log. */
+	for (uint32_t i = 0; i < v->settled.count && v->count < RAFT_MEMBERS_MAX; i++) {
+		if (!raft_member(&m->raft, v->settled.members[i].id))
+			show(m, &v->settled.members[i]);
 	}
 	if (raft_member(&m->raft, m->raft.id))
 		v->admitted = 1;
@@ -539,8 +558,8 @@ static void tell_driver(struct step *s, struct session_node *node)
 	buf_done(&text);
 }
 
-/* Nobody tells one that was removed while it was away, nor one that is not to be let in any more and
- * has no connection with the leader: to ask for a certificate does. */
+/* Nobody tells one that was removed while it was away, nor one that is not to be let in any more
+ * and has no connection with the leader: to ask for a certificate does. */
 static void check_alone(struct step *s)
 {
 	struct members *v = &s->m->members;

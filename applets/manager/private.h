@@ -70,7 +70,10 @@ struct members {
 	int out;			/* the leader has told us that we are no member */
 	uint64_t alone_ms;		/* no leader: when to look why; 0 = there is one */
 	uint64_t ask_ms;		/* not yet let in: when to ask again; 0 = no need */
-	/* The managers as the API shows them, from Raft's configuration. */
+	struct raft_config settled;	/* the newest that was seen when it was committed */
+	int is_settling;		/* there is a newer one */
+	/* The managers as the API shows them: of Raft's configuration, and until that is committed
+	 * who is not in it any more, too. */
 	struct api_manager list[RAFT_MEMBERS_MAX];
 	char text[RAFT_MEMBERS_MAX][RAFT_ABOUT_MAX];
 	uint32_t count;
@@ -221,8 +224,10 @@ int members_is_up(const struct manager *m, uint64_t peer);
 void members_wish(struct step *s, const struct peer_message *message);
 /* PEER_LEFT: we are no manager any more, because we asked or because a user said so. */
 void members_left(struct step *s, uint64_t raft_id);
-/* Raft's configuration, role or a connection changed. */
+/* Raft's configuration or what is committed, its role or a connection changed. */
 void members_view(struct step *s);
+/* The configuration is committed since the last view. */
+int members_is_settled(const struct manager *m);
 /* After each step: who was removed is not listened to any more. */
 void members_purge(struct step *s);
 /* Tells the driver whom to be connected with. */

@@ -169,6 +169,34 @@ TEST(a_removed_node_is_not_listened_to)
 	swarm_free(w);
 }
 
+/* Until then another leader may count on it: it must not give up its log, nor be removed. */
+TEST(one_that_is_taken_out_counts_as_a_manager_until_that_is_committed)
+{
+	struct swarm *w = swarm_ready(3);
+	uint32_t leader = swarm_leader(w), node = swarm_follower(w, 0);
+	const struct raft *r = manager_raft(w->nodes[leader].manager);
+	char target[128];
+	uint64_t asked;
+
+	snprintf(target, sizeof(target), "/nodes/%s?force=1", w->nodes[node].node_id);
+	swarm_cut(w, swarm_follower(w, 1), 1);	/* whose answer is missing then */
+	demote(w, node);
+	swarm_run(w, 10);
+	CHECK(!raft_member(r, w->nodes[node].config.raft_id));
+	CHECK(r->config_index > r->commit);
+	asked = swarm_ask(w, leader, "DELETE", target, NULL);
+	swarm_run(w, 10);
+	CHECK_INT(swarm_status(w, asked), 400);
+	swarm_cut(w, 0, 0);
+	swarm_cut(w, 1, 0);
+	swarm_cut(w, 2, 0);
+	swarm_run(w, 3000);
+	asked = swarm_ask(w, swarm_leader(w), "DELETE", target, NULL);
+	(void)swarm_wait(w, asked);
+	CHECK_INT(swarm_status(w, asked), 200);
+	swarm_free(w);
+}
+
 /* Demoted or removed before it was let in, it may have no connection with one that could say so. */
 TEST(one_that_is_not_let_in_asks_what_it_is)
 {
