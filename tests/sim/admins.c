@@ -59,6 +59,32 @@ static struct host *any_live(struct sim *sim, enum node_role role)
 	return NULL;
 }
 
+/* Would a host know no manager that stays, if that one were none? */
+static int strands(const struct host *gone)
+{
+	struct sim *sim = gone->sim;
+	struct host *list[HOSTS];
+
+	for (int i = 0; i < sim->host_count; i++) {
+		const struct host *host = &sim->hosts[i];
+		int n = nodes_contacts(host, list), stay = 0;
+
+		if (host == gone || host->exited || !host->identity.enrolled)
+			continue;
+		for (int k = 0; k < n; k++)
+			stay += list[k] != gone && nodes_is_manager(list[k]) && is_live(list[k]) &&
+				!list[k]->demoting_us;
+		if (stay == 0 && !(nodes_is_manager(host) && is_live(host)))
+			return 1;
+	}
+	return 0;
+}
+
+int admins_may_go(const struct host *host)
+{
+	return !nodes_is_manager(host) || !strands(host);
+}
+
 /* ---- roles ---------------------------------------------------------------------------- */
 
 static int send_role(struct host *host, enum node_role role)
@@ -120,7 +146,8 @@ static void demote(struct sim *sim)
 		any_live(sim, ROLE_MANAGER);
 	const struct node *n = host && is_live(host) ? node_of(host) : NULL;
 
-	if (!n || n->spec.role != ROLE_MANAGER || !faults_may_damage(sim, host))
+	if (!n || n->spec.role != ROLE_MANAGER || !faults_may_damage(sim, host) ||
+	    !admins_may_go(host))
 		return;
 	if (!send_role(host, ROLE_WORKER))
 		return;
@@ -189,7 +216,7 @@ void admins_lose(struct sim *sim)
 	if (!is_live(host) || sim->host_count == 1 || !host->up)
 		return;
 	if (nodes_is_manager(host)) {
-		if (!faults_may_damage(sim, host))
+		if (!faults_may_damage(sim, host) || !admins_may_go(host))
 			return;
 		faults_damage(host, DEAD);
 	}
@@ -236,6 +263,7 @@ static int send_swarm(struct sim *sim, const char *query, const char *body)
 		return 0;
 	snprintf(target, sizeof(target), "/swarm/update?version=%llu%s",
 		 (unsigned long long)c->meta.version, query);
+	sim->admins.is_rotating = 0;
 	sim->admins.busy = clients_send(sim, NULL, REQUEST_SWARM, "POST", target,
 					slice_of(body)) != NULL;
 	return sim->admins.busy;
@@ -274,7 +302,7 @@ void admins_away(struct sim *sim)
 	if (!sim->plan.short_lives || !is_live(host) || !host->up)
 		return;
 	if (nodes_is_manager(host)) {
-		if (!faults_may_damage(sim, host))
+		if (!faults_may_damage(sim, host) || !admins_may_go(host))
 			return;
 		faults_damage(host, DEAD);
 	}
@@ -288,8 +316,16 @@ void admins_away(struct sim *sim)
 
 static void rotate(struct sim *sim)
 {
-	(void)send_swarm(sim, rng_chance(&sim->rng, 1, 2) ? "&rotateWorkerToken=true" :
-			 "&rotateManagerToken=true", "{\"Name\":\"default\"}");
+	static const char *const queries[] = { "&rotateWorkerToken=true",
+					       "&rotateManagerToken=true" };
+	struct admins *a = &sim->admins;
+	enum node_role role = rng_chance(&sim->rng, 1, 2) ? ROLE_WORKER : ROLE_MANAGER;
+
+	if (!send_swarm(sim, queries[role], "{\"Name\":\"default\"}"))
+		return;
+	a->rotating = role;
+	a->is_rotating = 1;
+	memcpy(a->before, a->tokens[role], sizeof(a->before));
 }
 
 /* One that has joined: what it asked with is known to whoever was between. */
@@ -407,6 +443,16 @@ static void attacked(struct sim *sim, struct client_request *r, const struct eff
 		sim_fail(sim, "%s is answered with a certificate", names[r->mark]);
 }
 
+static void rotated(struct sim *sim, const struct effect *x)
+{
+	struct admins *a = &sim->admins;
+
+	a->busy = 0;
+	if (a->is_rotating && x->status == 200 && strcmp(a->before, a->tokens[a->rotating]) == 0)
+		sim_fail(sim, "the rotation of a token is acknowledged, and it is the old one");
+	a->is_rotating = 0;
+}
+
 void admins_answered(struct sim *sim, struct client_request *r, const struct effect *x)
 {
 	struct host *host = &sim->hosts[r->slot < 0 ? 0 : r->slot];
@@ -414,7 +460,7 @@ void admins_answered(struct sim *sim, struct client_request *r, const struct eff
 	if (r->kind == REQUEST_ATTACK)
 		attacked(sim, r, x);
 	else if (r->kind == REQUEST_SWARM)
-		sim->admins.busy = 0;
+		rotated(sim, x);
 	else if (r->kind == REQUEST_ROLE && x->status >= 400 && x->status < 500)
 		host->demoting_us = 0;
 }
@@ -442,6 +488,7 @@ static void note_removal(struct sim *sim, const struct change *change)
 		if (!host->identity.enrolled || strcmp(host->node_id, change->id) != 0)
 			continue;
 		host->removed_index = sim->checks.committed_count;
+		host->removed_us = sim->now_us;
 		attack_soon(sim, ATTACK_REMOVED);
 		sim->marks[host->dead ? MARK_REMOVE_DOWN : MARK_REMOVE_NODE]++;
 	}

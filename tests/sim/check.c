@@ -217,6 +217,7 @@ static void note(void *context, const struct change *change)
 	const struct node *n;
 
 	admins_note(sim, change);
+	check_nodes_note(sim, change);
 	if (change->kind == OBJECT_TASK)
 		check_task(sim, change);
 	if (change->kind == OBJECT_SERVICE)

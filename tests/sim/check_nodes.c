@@ -1,6 +1,10 @@
 /* What must hold of who is in the swarm, and as what. Contracts are in sim.h. */
 #include <string.h>
+#include "applets/manager/ca.h"
 #include "sim.h"
+
+/* What was reported before, and waits at a leader that is stopped, comes until then. */
+enum { LATE_US = 10 * SECOND };
 
 static int has(const struct raft_config *c, uint64_t raft_id)
 {
@@ -16,7 +20,6 @@ int check_nodes_member(const struct sim *sim, uint64_t raft_id)
 	return has(&sim->checks.config, raft_id);
 }
 
-/* Who is taken out of the configuration leads no more, when that is committed (thesis 4.2.2). */
 void check_nodes_commit(struct sim *sim, const struct entry_seen *e)
 {
 	struct checks *c = &sim->checks;
@@ -33,6 +36,53 @@ void check_nodes_commit(struct sim *sim, const struct entry_seen *e)
 	for (uint32_t i = 0; i < next.count; i++)
 		(void)map_remove(&c->out, sim_key(next.members[i].id, key));
 	c->config = next;
+}
+
+/* Requests for certificates are made with a key each: one that comes again is no other node. */
+static void check_joined(struct sim *sim, const struct node *n)
+{
+	for (struct map_entry *e = state_first(&sim->checks.shadow, OBJECT_NODE); e;
+	     e = map_next(e)) {
+		const struct node *o = state_entry(e);
+
+		if (o != n && o->join_key && n->join_key && strcmp(o->join_key, n->join_key) == 0)
+			sim_fail(sim, "nodes %s and %s have joined with one request", o->meta.id,
+				 n->meta.id);
+	}
+}
+
+static const struct host *removed_host(struct sim *sim, const char *node_id)
+{
+	for (int i = 0; i < HOSTS && node_id; i++) {
+		if (sim->hosts[i].removed_index && strcmp(sim->hosts[i].node_id, node_id) == 0)
+			return &sim->hosts[i];
+	}
+	return NULL;
+}
+
+void check_nodes_note(struct sim *sim, const struct change *change)
+{
+	const struct task *t = change->kind == OBJECT_TASK ?
+		state_task(&sim->checks.shadow, change->id) : NULL;
+	const struct host *removed = t ? removed_host(sim, t->node_id) : NULL;
+
+	if (change->kind == OBJECT_NODE && change->action == CHANGE_CREATE)
+		check_joined(sim, state_node(&sim->checks.shadow, change->id));
+	if (!removed || sim->now_us < removed->removed_us + LATE_US)
+		return;
+	if (t->status.state <= TASK_RUNNING && t->status.state > TASK_ASSIGNED)
+		sim_fail(sim, "task %s is %s, says %s, which was removed %llu ms before",
+			 t->meta.id, task_state_names[t->status.state], removed->name,
+			 (unsigned long long)((sim->now_us - removed->removed_us) / MS));
+}
+
+void check_nodes_life(struct sim *sim, const struct x509_cert *cert)
+{
+	int64_t life = cert->not_after_s - cert->not_before_s - CA_BEFORE_S;
+
+	if (life != (admins_lives_set(sim) ? CA_NODE_MIN_S : CA_NODE_S) &&
+	    !(sim->plan.short_lives && life == CA_NODE_S))
+		sim_fail(sim, "a certificate is given for %lld s", (long long)life);
 }
 
 /* A manager that knows that a node was removed hears nothing from it any more. */

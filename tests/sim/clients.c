@@ -240,7 +240,8 @@ static void change_node(struct sim *sim, const struct host *inactive)
 	snprintf(target, sizeof(target), "/nodes/%s/update?version=%llu", host->node_id,
 		 (unsigned long long)n->meta.version);
 	snprintf(body, sizeof(body), "{\"Role\":\"%s\",\"Availability\":\"%s\"}",
-		 n->spec.role == ROLE_MANAGER ? "manager" : "worker", inactive ? "active" : pick(sim, "active", "drain", "pause"));
+		 n->spec.role == ROLE_MANAGER ? "manager" : "worker",
+		 inactive ? "active" : pick(sim, "active", "drain", "pause"));
 	sim->clients.node_busy = clients_send(sim, NULL, REQUEST_NODE, "POST", target,
 					      slice_of(body)) != NULL;
 }
@@ -377,10 +378,12 @@ static void look(struct sim *sim, struct happening *h)
 static const struct host *inactive_host(struct sim *sim)
 {
 	for (int i = 0; i < HOSTS; i++) {
-		const struct node *n = state_node(&sim->checks.shadow, sim->hosts[i].node_id);
+		const struct host *host = &sim->hosts[i];
+		const struct node *n = state_node(&sim->checks.shadow, host->node_id);
 
-		if (sim->hosts[i].used && !sim->hosts[i].exited && n && n->spec.availability != AVAILABILITY_ACTIVE)
-			return &sim->hosts[i];
+		if (host->used && !host->exited && n &&
+		    n->spec.availability != AVAILABILITY_ACTIVE)
+			return host;
 	}
 	return NULL;
 }

@@ -200,7 +200,7 @@ static void do_leave(struct sim *sim)
 	uint32_t voters = 0;
 
 	if (!host || !leader || !host_runs(host) || host->to_leave || host->away ||
-	    host->removed_index || sim->host_count <= VOTERS_MIN)
+	    host->removed_index || sim->host_count <= VOTERS_MIN || !admins_may_go(host))
 		return;
 	for (int i = 0; i < HOSTS; i++) {
 		const struct host *other = &sim->hosts[i];

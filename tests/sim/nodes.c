@@ -71,7 +71,7 @@ int nodes_look_up(struct host *host)
 	return n;
 }
 
-/* ---- who is believed ----------------------------------------------------------------- */
+/* ---- who is believed -------------------------------------------------------------- */
 
 /* Clocks that are set make certificates of any time: nobody can tell then. */
 static int is_valid(const struct host *at, const struct host *of)
@@ -99,7 +99,7 @@ int nodes_reach(const struct host *from, const struct host *to)
 	       (!from->identity.enrolled || nodes_trust(from, to));
 }
 
-/* ---- asking ----------------------------------------------------------------------------- */
+/* ---- asking ----------------------------------------------------------------------- */
 
 static void ask_next(struct sim *sim, struct happening *h);
 
@@ -247,7 +247,7 @@ static void renew(struct host *host)
 		ask(host);
 }
 
-/* ---- the answer ---------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------- */
 
 static void renew_due(struct sim *sim, struct happening *h)
 {
@@ -327,6 +327,7 @@ static void take(struct host *host, const struct json *root)
 		sim_fail(host->sim, "%s gets no certificate", host->name);
 		return;
 	}
+	check_nodes_life(host->sim, &cert);
 	role = strcmp(cert.subject.unit, ca_manager_unit) == 0 ? ROLE_MANAGER : ROLE_WORKER;
 	if (first)
 		joined(host, root, role);
@@ -414,7 +415,7 @@ void nodes_lost(struct client_request *r)
 		ask_later(r->asker, sim_between(r->asker->sim, 1 * MS, 20 * MS));
 }
 
-/* ---- what it is told -------------------------------------------------------------------------- */
+/* ---- what it is told -------------------------------------------------------------- */
 
 void nodes_removed(struct host *host)
 {
@@ -456,7 +457,8 @@ void nodes_told(struct host *host, struct slice body)
 	} else {
 		if (!nodes_is_manager(host) || node.role == ROLE_WORKER)
 			take_managers(host, &node.managers);
-		if (!host->identity.removed && (node.renew || node.role != (int)host->identity.role))
+		if (!host->identity.removed &&
+		    (node.renew || node.role != (int)host->identity.role))
 			renew(host);
 	}
 	arena_done(&a);

@@ -4,7 +4,7 @@
 #include "sim.h"
 
 enum {
-	STEPS_MAX = 100000,	/* of one run: more is a machine that never rests */
+	STEPS_MAX = 200000,	/* of one run: more is a machine that never rests */
 	STEPS_NOW_MAX = 20000,	/* at one and the same time */
 };
 
@@ -154,7 +154,7 @@ static void draw_plan(struct sim *sim)
 		p->short_lives = 1;
 		p->kv_us *= 20;
 		p->spare = 2;
-		p->faults_us = sim_between(sim, 100, 160) * SECOND;
+		p->faults_us = sim_between(sim, 80, 120) * SECOND;
 		p->nemesis_us = sim_between(sim, 2, 8) * SECOND;
 		sim->options[OPT_CLOCK] = 0;
 		sim->options[OPT_AWAY_LONG] = 6;

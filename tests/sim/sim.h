@@ -225,6 +225,7 @@ struct host {
 	struct agent_link agent;
 	uint64_t own;		/* a worker's session with its own manager machine */
 	uint64_t removed_index;	/* of the entry that removed its node; 0 = none */
+	uint64_t removed_us;	/* when that was committed */
 	struct manager_config config;
 	/* the process */
 	unsigned life;		/* counts from 1 */
@@ -334,6 +335,9 @@ struct clients {
 struct admins {
 	char tokens[2][TOKEN_TEXT_LEN + 1], old_tokens[2][TOKEN_TEXT_LEN + 1];	/* by role */
 	int busy;		/* a change of the swarm's settings is under way */
+	int is_rotating;	/* and it is of this token, which was: */
+	enum node_role rotating;
+	char before[TOKEN_TEXT_LEN + 1];
 	int requests;		/* for certificates, used so far */
 	uint64_t clean_us;	/* when what is dead was looked at last */
 };
@@ -605,6 +609,8 @@ void admins_look(struct host *host);
 /* A change of the state. */
 void admins_note(struct sim *sim, const struct change *change);
 int admins_was_removed(const struct sim *sim, const char *node_id);
+/* Every host knows another manager than this one, if it is one. */
+int admins_may_go(const struct host *host);
 /* Certificates are given for a short time, as they are to be. */
 int admins_lives_set(const struct sim *sim);
 void admins_answered(struct sim *sim, struct client_request *r, const struct effect *x);
@@ -750,8 +756,8 @@ void check_start(struct host *host, const struct container *c);
 void check_stop(struct host *host, const struct container *c);
 /* c is to start with an address that the other, which runs, has. */
 void check_address(struct host *host, const struct container *c, const struct container *other);
-/* 1 when all managers agree, all nodes are what they are to be, one leads and every one that should votes. why: what is not, of
- * 256 bytes. */
+/* 1 when all managers agree, all nodes are what they are to be, one leads and every one that
+ * should votes. why: what is not, of 256 bytes. */
 int check_agreed(struct sim *sim, char why[256]);
 /* 1 when all is as it was asked for. pushed: also services that may stand still for good. */
 int check_converged(struct sim *sim, int pushed, char why[256]);
@@ -771,6 +777,10 @@ void check_explain(char why[256], const char *format, ...) __attribute__((format
 int check_nodes_member(const struct sim *sim, uint64_t raft_id);
 /* The next committed entry. */
 void check_nodes_commit(struct sim *sim, const struct entry_seen *e);
+/* A change of the state: whose reports change it, and who has joined. */
+void check_nodes_note(struct sim *sim, const struct change *change);
+/* A certificate's life is what the swarm's settings say. */
+void check_nodes_life(struct sim *sim, const struct x509_cert *cert);
 /* Before the manager hears a message. */
 void check_nodes_heard(struct host *host, const struct event *ev);
 /* 1 when that host is in the swarm as it is to be. */

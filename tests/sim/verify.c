@@ -1,7 +1,7 @@
 /* BearSSL's check of a signature, and what it said of the same one before: the requests for
- * certificates are the same in every run, and to look at one takes as long as a hundred steps. Takes
- * the place of the file in BearSSL. Pure. */
-#include <bearssl.h>	/* tidy: layer: it is that library's function */
+ * certificates are the same in every run, and to look at one takes as long as a hundred steps.
+ * Takes the place of the file in BearSSL. Pure. */
+#include <bearssl.h>	/* tidy: include: it is that library's function */
 #include <stdint.h>
 #include <string.h>
 
