@@ -16,7 +16,11 @@ enum {
 	BACK_US = 5 * SECOND,		/* until its user sees that it is shut out */
 };
 
-enum attack { ATTACK_TOKEN, ATTACK_OLD, ATTACK_REPLAY, ATTACK_NAMED, ATTACK_REMOVED, ATTACKS };
+enum attack {
+	ATTACK_TOKEN, ATTACK_OLD, ATTACK_REPLAY, ATTACK_NAMED, ATTACK_REMOVED,	/* enrolling */
+	ATTACK_MEMBER, ATTACK_LAST,
+	ATTACKS
+};
 
 static const struct slice nothing = { NULL, 0 };
 
@@ -134,9 +138,26 @@ static void remove_soon(struct host *host)
 {
 	struct sim *sim = host->sim;
 
-	if (sim->faults && sim->options[OPT_REMOVE] && rng_chance(&sim->rng, 1, 3))
-		sim_at_host(host, 1, sim_between(sim, 1, rng_chance(&sim->rng, 1, 2) ? 40 : 400) *
-			    MS, remove_due, NULL);
+	if (!sim->faults || !sim->options[OPT_REMOVE] || rng_chance(&sim->rng, 2, 3))
+		return;
+	for (int i = 0; i < 8; i++)
+		sim_at_host(host, 1, sim_between(sim, 0, 30 * MS), remove_due, NULL);
+}
+
+static void demote_due(struct sim *sim, struct happening *h)
+{
+	if (sim->faults && is_live(h->host) && !h->host->demoting_us &&
+	    send_role(h->host, ROLE_WORKER))
+		h->host->demoting_us = sim->now_us;
+}
+
+/* One that is no member of Raft yet is not missed there. */
+void admins_joined(struct host *host)
+{
+	struct sim *sim = host->sim;
+
+	if (sim->faults && sim->options[OPT_ROLES] && rng_chance(&sim->rng, 1, 12))
+		sim_at_host(host, 1, sim_between(sim, 0, 10 * MS), demote_due, NULL);
 }
 
 static void demote(struct sim *sim)
@@ -314,12 +335,11 @@ void admins_away(struct sim *sim)
 
 /* ---- tokens, and those who have none ------------------------------------------------------- */
 
-static void rotate(struct sim *sim)
+void admins_rotate(struct sim *sim, enum node_role role)
 {
 	static const char *const queries[] = { "&rotateWorkerToken=true",
 					       "&rotateManagerToken=true" };
 	struct admins *a = &sim->admins;
-	enum node_role role = rng_chance(&sim->rng, 1, 2) ? ROLE_WORKER : ROLE_MANAGER;
 
 	if (!send_swarm(sim, queries[role], "{\"Name\":\"default\"}"))
 		return;
@@ -351,6 +371,28 @@ static const struct host *removed_host(struct sim *sim)
 	return NULL;
 }
 
+/* What the members of Raft would suffer from. */
+static int attack_members(struct sim *sim, enum attack how)
+{
+	const struct host *host = any_live(sim, ROLE_MANAGER);
+	struct client_request *r;
+	char target[96];
+
+	if (!host || (how == ATTACK_LAST && sim->host_count > 1))
+		return 0;
+	if (how == ATTACK_LAST) {
+		if (!send_role(&sim->hosts[0], ROLE_WORKER))
+			return 1;
+		sim->admins.is_last = 1;
+		return 1;
+	}
+	snprintf(target, sizeof(target), "/nodes/%s?force=1", host->node_id);
+	r = clients_send(sim, NULL, REQUEST_ATTACK, "DELETE", target, nothing);
+	if (r)
+		r->mark = how;
+	return 1;
+}
+
 /* 0: there is nothing to try it with. */
 static int attack(struct sim *sim, enum attack how)
 {
@@ -364,6 +406,8 @@ static int attack(struct sim *sim, enum attack how)
 	char target[96] = "/swarm/enrol", wrong[TOKEN_TEXT_LEN + 1];
 	struct buf body;
 
+	if (how >= ATTACK_MEMBER)
+		return attack_members(sim, how);
 	snprintf(wrong, sizeof(wrong), "%s", token);	/* its last digit is another */
 	wrong[TOKEN_TEXT_LEN - 1] ^= 1;
 	if (how == ATTACK_TOKEN)
@@ -410,7 +454,9 @@ void admins_tokens(struct sim *sim)
 	uint64_t how = rng_below(&sim->rng, ATTACKS);
 
 	if (rng_chance(&sim->rng, 1, 3)) {
-		rotate(sim);
+		admins_rotate(sim, rng_chance(&sim->rng, 1, 2) ? ROLE_WORKER : ROLE_MANAGER);
+	} else if (sim->host_count == 1 && rng_chance(&sim->rng, 1, 3)) {
+		(void)attack(sim, ATTACK_LAST);
 	} else if (rng_chance(&sim->rng, 1, 4)) {
 		impersonate(sim);
 	} else {
@@ -430,16 +476,18 @@ static void attacked(struct sim *sim, struct client_request *r, const struct eff
 		[ATTACK_REPLAY] = { MARK_ATTACK_REPLAY, 403 },
 		[ATTACK_NAMED] = { MARK_ATTACK_NAMED, 400 },
 		[ATTACK_REMOVED] = { MARK_ATTACK_REMOVED, 403 },
+		[ATTACK_MEMBER] = { MARK_ATTACK_MEMBER, 400 },
 	};
 	static const char *const names[ATTACKS] = {
 		"a wrong token", "an old token", "a repeated request", "a request with a name",
-		"a removed node's certificate",
+		"a removed node's certificate", "", "",
 	};
 
 	if (x->status == right[r->mark].status)
 		sim->marks[right[r->mark].mark]++;
 	/* When its node is gone, or the token, the answer is another. */
-	else if (x->status == 200 && !(r->mark == ATTACK_REPLAY && !node_of(&sim->hosts[r->slot])))
+	else if (x->status == 200 && r->mark != ATTACK_MEMBER &&
+		 !(r->mark == ATTACK_REPLAY && !node_of(&sim->hosts[r->slot])))
 		sim_fail(sim, "%s is answered with a certificate", names[r->mark]);
 }
 
@@ -463,6 +511,12 @@ void admins_answered(struct sim *sim, struct client_request *r, const struct eff
 		rotated(sim, x);
 	else if (r->kind == REQUEST_ROLE && x->status >= 400 && x->status < 500)
 		host->demoting_us = 0;
+	if (r->kind == REQUEST_ROLE && sim->admins.is_last) {
+		sim->admins.is_last = 0;
+		sim->marks[MARK_ATTACK_LAST] += x->status == 400;
+		if (x->status == 200)
+			sim_fail(sim, "the last manager is demoted");
+	}
 }
 
 /* ---- what comes to pass --------------------------------------------------------------------- */
@@ -487,6 +541,8 @@ static void note_removal(struct sim *sim, const struct change *change)
 
 		if (!host->identity.enrolled || strcmp(host->node_id, change->id) != 0)
 			continue;
+		if (check_nodes_member(sim, host->store.raft_id))
+			sim_fail(sim, "%s is removed, and is a member of Raft", host->name);
 		host->removed_index = sim->checks.committed_count;
 		host->removed_us = sim->now_us;
 		attack_soon(sim, ATTACK_REMOVED);

@@ -96,6 +96,7 @@ static void agent_hears(struct host *agent, int kind, struct slice body)
 		carry(agent, TO_MANAGER, 'R', (struct slice){ NULL, 0 });
 		worker_down(agent);
 		worker_up(agent);
+		check_nodes_begins(agent);
 	} else {
 		agent->agent = (struct agent_link){ .last = agent->agent.last };
 		worker_down(agent);

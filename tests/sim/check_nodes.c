@@ -5,6 +5,8 @@
 
 /* What was reported before, and waits at a leader that is stopped, comes until then. */
 enum { LATE_US = 10 * SECOND };
+/* One session for each leader that there may be is enough to be told. */
+enum { BEGUN_MOST = 20 };
 
 static int has(const struct raft_config *c, uint64_t raft_id)
 {
@@ -80,9 +82,15 @@ void check_nodes_life(struct sim *sim, const struct x509_cert *cert)
 {
 	int64_t life = cert->not_after_s - cert->not_before_s - CA_BEFORE_S;
 
-	if (life != (admins_lives_set(sim) ? CA_NODE_MIN_S : CA_NODE_S) &&
-	    !(sim->plan.short_lives && life == CA_NODE_S))
+	if (life != (admins_lives_set(sim) ? CA_NODE_MIN_S : CA_NODE_S))
 		sim_fail(sim, "a certificate is given for %lld s", (long long)life);
+}
+
+void check_nodes_begins(struct host *host)
+{
+	if (host->removed_index && ++host->begun > BEGUN_MOST)
+		sim_fail(host->sim, "%s was removed, is not told, and begins %u sessions anew",
+			 host->name, host->begun);
 }
 
 /* A manager that knows that a node was removed hears nothing from it any more. */

@@ -85,6 +85,8 @@
 	X(MARK_ATTACK_REPLAY, "repeated request for a certificate refused") \
 	X(MARK_ATTACK_NAMED, "request that names somebody refused") \
 	X(MARK_ATTACK_REMOVED, "renewal for a removed node refused") \
+	X(MARK_ATTACK_MEMBER, "removal of a manager refused") \
+	X(MARK_ATTACK_LAST, "demotion of the last manager refused") \
 	X(MARK_IMPOSTOR, "another's raft id refused") \
 	/* users of the store */ \
 	X(MARK_PUT, "value put") \

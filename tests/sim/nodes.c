@@ -224,19 +224,25 @@ static void ask_next(struct sim *sim, struct happening *h)
 void nodes_join(struct host *host)
 {
 	struct identity *own = &host->identity;
-	const char *token = token_of(host->sim, own->wanted);
+	struct sim *sim = host->sim;
+	const char *token = token_of(sim, own->wanted);
 
-	if (host->sim->plan.short_lives && !admins_lives_set(host->sim))
+	if (sim->plan.short_lives && !admins_lives_set(sim))
 		token = NULL;
 	if (!token) {
 		host_start(host, TOKEN_AGAIN_US);
 		return;
 	}
 	snprintf(own->token, sizeof(own->token), "%s", token);
-	/* Its user may take a while to type it. */
 	own->asking++;
 	own->tried = 0;
-	ask_later(host, rng_chance(&host->sim->rng, 1, 10) ? sim_between(host->sim, 0, SECOND) : 0);
+	/* Its user may take a while to type it. */
+	if (!sim_fault(sim, OPT_TOKENS, 40)) {
+		ask_later(host, 0);
+		return;
+	}
+	admins_rotate(sim, own->wanted);
+	ask_later(host, sim_between(sim, 0, 200 * MS));
 }
 
 /* The next one is wanted at once. */
@@ -314,6 +320,8 @@ static void joined(struct host *host, const struct json *root, enum node_role ro
 	nodes_set_contacts(host, list, n);
 	sim->marks[role == ROLE_MANAGER ? MARK_ENROLLED_MANAGER : MARK_ENROLLED_WORKER]++;
 	own->enrolled = 1;
+	if (role == ROLE_MANAGER)
+		admins_joined(host);
 }
 
 static void take(struct host *host, const struct json *root)

@@ -226,6 +226,7 @@ struct host {
 	uint64_t own;		/* a worker's session with its own manager machine */
 	uint64_t removed_index;	/* of the entry that removed its node; 0 = none */
 	uint64_t removed_us;	/* when that was committed */
+	unsigned begun;		/* sessions since then */
 	struct manager_config config;
 	/* the process */
 	unsigned life;		/* counts from 1 */
@@ -334,6 +335,7 @@ struct clients {
 /* Users of the membership. */
 struct admins {
 	char tokens[2][TOKEN_TEXT_LEN + 1], old_tokens[2][TOKEN_TEXT_LEN + 1];	/* by role */
+	int is_last;		/* the only manager was told to be a worker */
 	int busy;		/* a change of the swarm's settings is under way */
 	int is_rotating;	/* and it is of this token, which was: */
 	enum node_role rotating;
@@ -601,11 +603,15 @@ void admins_roles(struct sim *sim);
 void admins_remove(struct sim *sim);
 void admins_lose(struct sim *sim);
 void admins_tokens(struct sim *sim);
+/* The join token of that role is to be another. */
+void admins_rotate(struct sim *sim, enum node_role role);
 void admins_away(struct sim *sim);
 /* Phase 2: a worker is to be a manager, and a manager a worker. */
 void admins_change_all(struct sim *sim);
 /* Once a second and host. */
 void admins_look(struct host *host);
+/* It has joined. */
+void admins_joined(struct host *host);
 /* A change of the state. */
 void admins_note(struct sim *sim, const struct change *change);
 int admins_was_removed(const struct sim *sim, const char *node_id);
@@ -781,6 +787,8 @@ void check_nodes_commit(struct sim *sim, const struct entry_seen *e);
 void check_nodes_note(struct sim *sim, const struct change *change);
 /* A certificate's life is what the swarm's settings say. */
 void check_nodes_life(struct sim *sim, const struct x509_cert *cert);
+/* Its agent is told to begin its session anew. */
+void check_nodes_begins(struct host *host);
 /* Before the manager hears a message. */
 void check_nodes_heard(struct host *host, const struct event *ev);
 /* 1 when that host is in the swarm as it is to be. */
