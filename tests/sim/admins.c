@@ -78,7 +78,7 @@ static int strands(const struct host *gone)
 		for (int k = 0; k < n; k++)
 			stay += list[k] != gone && nodes_is_manager(list[k]) && is_live(list[k]) &&
 				!list[k]->demoting_us;
-		if (stay == 0 && !(nodes_is_manager(host) && is_live(host)))
+		if (stay == 0 && !check_nodes_member(sim, host->store.raft_id))
 			return 1;
 	}
 	return 0;
