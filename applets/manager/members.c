@@ -45,10 +45,14 @@ static const struct node *about_node(struct step *s, const char *about)
 	return state_node(&s->m->state, arena_str(&s->m->scratch, about_word(about, 0)));
 }
 
+/* Its node is to be a worker, or none: that was in the log, maybe, when it was let in. */
 static int is_demoted(struct step *s, const char *about)
 {
+	const struct cluster *cluster = state_cluster(&s->m->state);
 	const struct node *node = about_node(s, about);
 
+	if (!node && cluster)
+		return ca_is_removed(cluster, arena_str(&s->m->scratch, about_word(about, 0)));
 	return node && node->spec.role == ROLE_WORKER;
 }
 

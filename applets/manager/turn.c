@@ -291,11 +291,14 @@ static int node_wanted(const struct api_turn *view, const struct manager_config 
 	const struct node *stored = state_node(view->state, e->key.data);
 	const struct api_manager *manager = api_manager_find(view, e->key.data);
 	const struct node_news *news = e->value;
+	const struct cluster *cluster = state_cluster(view->state);
 	int own = strcmp(e->key.data, config->node_id) == 0;
 	const char *addr;
 
 	if (!stored && !(own && news->session) && !(manager && news->session && news->reported))
 		return 0;
+	if (!stored && cluster && ca_is_removed(cluster, e->key.data))
+		return 0;	/* Raft's configuration names it still */
 	*node = stored ? *stored : (struct node){ .meta.id = e->key.data };
 	if (!stored && own)
 		node->description.hostname = config->hostname;

@@ -179,6 +179,8 @@ void seen_send(struct host *host, const struct effect *x)
 
 	if (x->body.len < 2 || x->body.data[0] != PEER_RAFT)
 		return;
+	if (host->config.worker)
+		sim_fail(host->sim, "%s is a worker, and Raft speaks in it", host->name);
 	if (x->body.data[1] != RAFT_VOTE_REPLY && x->body.data[1] != RAFT_APPEND_REPLY &&
 	    x->body.data[1] != RAFT_VOTE && x->body.data[1] != RAFT_LEAD_NOW)
 		return;

@@ -107,19 +107,24 @@ TEST(the_leader_leaves)
 	swarm_free(w);
 }
 
-static void demote(struct swarm *w, uint32_t node)
+static void change_role(struct swarm *w, uint32_t node, const char *role)
 {
 	const struct manager *m = w->nodes[swarm_leader(w)].manager;
 	const struct node *n = state_node(manager_state(m), w->nodes[node].node_id);
-	char target[128];
+	char target[128], body[128];
 	uint64_t asked;
 
 	snprintf(target, sizeof(target), "/nodes/%s/update?version=%llu", n->meta.id,
 		 (unsigned long long)n->meta.version);
-	asked = swarm_ask(w, swarm_leader(w), "POST", target,
-			  "{\"Role\":\"worker\",\"Availability\":\"active\"}");
+	snprintf(body, sizeof(body), "{\"Role\":\"%s\",\"Availability\":\"active\"}", role);
+	asked = swarm_ask(w, swarm_leader(w), "POST", target, body);
 	(void)swarm_wait(w, asked);
 	CHECK_INT(swarm_status(w, asked), 200);
+}
+
+static void demote(struct swarm *w, uint32_t node)
+{
+	change_role(w, node, "worker");
 }
 
 /* The leader, too: another one leads then, and takes it out. It is told, and told again. */
@@ -194,6 +199,37 @@ TEST(one_that_is_taken_out_counts_as_a_manager_until_that_is_committed)
 	asked = swarm_ask(w, swarm_leader(w), "DELETE", target, NULL);
 	(void)swarm_wait(w, asked);
 	CHECK_INT(swarm_status(w, asked), 200);
+	swarm_free(w);
+}
+
+/* Its wish to be let in was heard when its removal was in the log, and not applied yet. */
+TEST(a_node_that_is_removed_while_it_joins_does_not_come_back)
+{
+	struct swarm *w = swarm_ready(3);
+	uint32_t node = swarm_follower(w, 0), other, members;
+	const char *id = w->nodes[node].node_id;
+	char target[128];
+	uint64_t removal;
+
+	change_role(w, node, "worker");
+	swarm_run(w, 3000);
+	change_role(w, node, "manager");
+	swarm_kill(w, node);
+	swarm_fresh(w, node);
+	other = swarm_follower(w, 0);
+	swarm_cut(w, other, 1);		/* whose answer is missing then */
+	snprintf(target, sizeof(target), "/nodes/%s?force=1", id);
+	removal = swarm_ask(w, swarm_leader(w), "DELETE", target, NULL);
+	swarm_start(w, node);
+	swarm_run(w, 100);
+	CHECK_INT(manager_raft(w->nodes[swarm_leader(w)].manager)->config.count, 3);
+	swarm_cut(w, other, 0);
+	(void)swarm_wait(w, removal);
+	CHECK_INT(swarm_status(w, removal), 200);
+	swarm_run(w, 5000);
+	CHECK(!state_node(manager_state(w->nodes[swarm_leader(w)].manager), id));
+	(void)swarm_voters(w, &members);
+	CHECK_INT(members, 2);
 	swarm_free(w);
 }
 
