@@ -58,6 +58,7 @@ struct renewal {
 	struct enrol enrol;
 	int asking;
 	int now;			/* the one there is is not what it must be */
+	int asked_now;			/* so it was when the next one was asked for */
 	struct buf key, request;	/* of what is asked for; key: PEM */
 };
 

@@ -66,6 +66,9 @@ static void ask(struct daemon *d)
 	r->asking = enrol_start(&r->enrol, slice_of(managers), &msg) == 0;
 	if (!r->asking)
 		log_printf(LOG_ERROR, "this node's certificate cannot be renewed: %s", msg.text);
+	/* What it is to be may change before the answer comes, and after it was made. */
+	r->asked_now = r->now;
+	r->now &= !r->asking;
 	arena_done(&a);
 }
 
@@ -169,7 +172,8 @@ static void on_answer(void *context, int status, struct slice body)
 		log_printf(LOG_ERROR, "this node's certificate cannot be renewed: %s", msg.text);
 	else if (status == 200)
 		log_printf(LOG_INFO, "this node has its next certificate");
-	d->renewal.now &= status != 200 || err < 0;
+	if (status != 200 || err < 0)
+		d->renewal.now |= d->renewal.asked_now;
 	forget_request(d);
 	if (status == 403)
 		return;		/* for good */

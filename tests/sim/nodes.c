@@ -112,6 +112,7 @@ static void ask(struct host *host)
 {
 	host->identity.asking++;
 	host->identity.tried = 0;
+	host->identity.due = 0;
 	ask_later(host, 0);
 }
 
@@ -348,7 +349,6 @@ static void take(struct host *host, const struct json *root)
 	own->role = role;
 	own->not_after_s = cert.not_after_s;
 	own->renew_at_s = ca_renew_at(&cert);
-	own->due = 0;
 	host->sim->marks[MARK_RENEWED] += !first;
 	sim_trace(host->sim, "%s is %s, a %s", host->name, host->node_id,
 		  role == ROLE_MANAGER ? "manager" : "worker");
@@ -359,6 +359,8 @@ static void take(struct host *host, const struct json *root)
 		host_restart(host);
 	} else {
 		renew_in_time(host);
+		if (own->due)	/* told so meanwhile */
+			sim_at_host(host, 0, AGAIN_US, ask_due, NULL);
 	}
 }
 

@@ -461,6 +461,8 @@ void seen_cut(struct sim *sim)
 		uint64_t since = host->resumed_us > sim->cut_us ? host->resumed_us :
 			sim->cut_us;
 
+		if (since < host->config_us)
+			since = host->config_us;	/* by which it may be alone */
 		if (!host_runs(host) || host->busy || r->role != RAFT_LEADER ||
 		    since + ALONE_US > sim->now_us)
 			continue;
@@ -637,6 +639,7 @@ void seen_check(struct host *host)
 	promises_rounds(host);
 	if (host->config_changes != r->config_changes) {
 		host->config_changes = r->config_changes;
+		host->config_us = host->sim->now_us;
 		host->voters = r->config;
 	}
 }

@@ -6,6 +6,8 @@
 enum {
 	STEPS_MAX = 200000,	/* of one run: more is a machine that never rests */
 	STEPS_NOW_MAX = 20000,	/* at one and the same time */
+	/* Who leaves waits a minute for an engine that does not answer. */
+	LEAVE_US = 70 * SECOND,
 };
 
 /* ---- time ---------------------------------------------------------------------- */
@@ -194,6 +196,17 @@ static void run_until(struct sim *sim, uint64_t at_us)
 		sim->now_us = at_us;
 }
 
+static int one_leaves(const struct sim *sim)
+{
+	for (int i = 0; i < HOSTS; i++) {
+		const struct host *host = &sim->hosts[i];
+
+		if ((host->to_leave || host->away || host->removed_index) && !host->exited)
+			return 1;
+	}
+	return 0;
+}
+
 /* Until it has converged, and has stayed so for a while; looked at every so often. */
 struct goal {
 	int (*done)(struct sim *, char why[256]);
@@ -202,10 +215,12 @@ struct goal {
 
 static void converge(struct sim *sim, const struct goal *goal)
 {
-	uint64_t end = sim->now_us + goal->within_us, since = 0;
+	uint64_t begin = sim->now_us, since = 0, within = goal->within_us;
 	char why[256] = "";
 
 	while (!sim->failed) {
+		if (one_leaves(sim))
+			within = goal->within_us + LEAVE_US;
 		run_until(sim, sim->now_us + goal->every_us);
 		if (sim->failed)
 			return;
@@ -215,9 +230,9 @@ static void converge(struct sim *sim, const struct goal *goal)
 			since = sim->now_us;
 		if (since && sim->now_us - since >= goal->stays_us)
 			return;
-		if (sim->now_us >= end)
+		if (sim->now_us >= begin + within)
 			sim_fail(sim, "not so %llu s after the last fault: %s",
-				 (unsigned long long)(goal->within_us / SECOND), why);
+				 (unsigned long long)(within / SECOND), why);
 	}
 }
 
@@ -241,17 +256,6 @@ static int pushed(struct sim *sim, char why[256])
 static int left(struct sim *sim, char why[256])
 {
 	return check_left(sim, why);
-}
-
-static int one_leaves(const struct sim *sim)
-{
-	for (int i = 0; i < HOSTS; i++) {
-		const struct host *host = &sim->hosts[i];
-
-		if ((host->to_leave || host->away || host->removed_index) && !host->exited)
-			return 1;
-	}
-	return 0;
 }
 
 static uint64_t containers_made(const struct sim *sim)
@@ -285,8 +289,6 @@ static void change_roles(struct sim *sim)
 static void phase_two(struct sim *sim)
 {
 	static const struct goal agree = { agreed, 30 * (uint64_t)SECOND, 100 * MS, 200 * MS };
-	/* Who leaves waits a minute for an engine that does not answer. */
-	static const struct goal go = { agreed, 100 * (uint64_t)SECOND, 100 * MS, 200 * MS };
 	static const struct goal rest = { resting, 4 * (uint64_t)MINUTE, SECOND, 8 * SECOND };
 	static const struct goal all = { pushed, 4 * (uint64_t)MINUTE, SECOND, 8 * SECOND };
 	static const struct goal gone = { left, 2 * (uint64_t)MINUTE, SECOND, 8 * SECOND };
@@ -296,7 +298,7 @@ static void phase_two(struct sim *sim)
 	if (sim->plan.force)
 		(void)faults_force(sim);
 	faults_end(sim);
-	converge(sim, one_leaves(sim) ? &go : &agree);
+	converge(sim, &agree);
 	if (!sim->failed && !sim->plan.services && sim->plan.hosts > 1 && sim->seed % 4 == 0)
 		change_roles(sim);
 	if (sim->failed || !sim->plan.services)

@@ -266,6 +266,7 @@ struct host {
 	uint64_t refused, refused_term;
 	struct raft_config voters;	/* after the step before */
 	uint64_t config_changes;	/* raft's count of them then */
+	uint64_t config_us;		/* when it changed */
 	uint64_t resumed_us;	/* when it last went on after it was stopped */
 	int ready;		/* it was, in this life */
 	uint64_t applied;	/* by the manager, as seen last */
