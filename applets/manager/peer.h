@@ -24,7 +24,7 @@ enum peer_kind {
 	PEER_CHUNK,		/* id; more; body */
 	/* an agent's session: from the manager that it is connected to, to the leader */
 	PEER_SESSION_UP,	/* id; body = node id */
-	PEER_SESSION_DOWN,	/* id */
+	PEER_SESSION_DOWN,	/* id; 0: all there are */
 	PEER_REPORT,		/* id; body */
 	/* and back */
 	PEER_ORDER,		/* id; body */

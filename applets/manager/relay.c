@@ -235,6 +235,10 @@ void relay_peer(struct step *s, uint64_t peer, const struct peer_message *messag
 	}
 	if (!m->leading)
 		return;		/* it hears of the leader, and its agent begins anew */
+	if (message->kind == PEER_SESSION_DOWN && message->id == 0) {
+		relay_peer_down(s, peer);
+		return;
+	}
 	r = find_peer(m, peer, message->id);
 	if (message->kind == PEER_SESSION_UP)
 		peer_up(s, peer, message);
@@ -263,7 +267,14 @@ void relay_peer_down(struct step *s, uint64_t peer)
 
 void relay_leader(struct step *s)
 {
-	s->m->relay.leadership++;
+	struct manager *m = s->m;
+	const struct peer_message all = { .kind = PEER_SESSION_DOWN };
+
+	m->relay.leadership++;
+	/* It may be the one of before, and not know that it was lost here, nor what has ended
+	 * meanwhile. */
+	if (m->leader != m->raft.id && members_is_up(m, m->leader))
+		step_send(s, m->leader, &all);
 }
 
 int relay_is_due(const struct manager *m)

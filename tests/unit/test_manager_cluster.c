@@ -250,6 +250,32 @@ TEST(one_that_is_not_let_in_asks_what_it_is)
 	swarm_free(w);
 }
 
+/* The follower that it is connected with has no leader just then, and has the same one again. */
+TEST(a_session_that_ends_unseen_by_the_leader_is_no_session)
+{
+	struct swarm *w = swarm_ready(5);
+	uint32_t leader = swarm_leader(w), by = swarm_follower(w, 0), gone = swarm_follower(w, 1);
+	const struct manager *m = w->nodes[leader].manager;
+	const char *id = w->nodes[gone].node_id;
+	uint64_t term = manager_raft(m)->hard.term;
+
+	swarm_kill(w, gone);
+	swarm_event(w, by, (struct event){ .kind = EVENT_SESSION_UP, .id = 777,
+					   .text = slice_of(id) });
+	swarm_run(w, 1000);
+	w->cut[leader][by] = 1;
+	swarm_run(w, 1500);
+	CHECK_INT(manager_raft(w->nodes[by].manager)->leader, 0);
+	swarm_event(w, by, (struct event){ .kind = EVENT_SESSION_DOWN, .id = 777 });
+	swarm_run(w, 10);
+	w->cut[leader][by] = 0;
+	swarm_run(w, 20000);
+	CHECK_INT(manager_raft(m)->hard.term, term);
+	CHECK_INT(manager_raft(m)->role, RAFT_LEADER);
+	CHECK_INT(state_node(manager_state(m), id)->status.state, NODE_DOWN);
+	swarm_free(w);
+}
+
 /* A raft id belongs to the node that the configuration says. */
 TEST(a_manager_cannot_be_another_one)
 {
