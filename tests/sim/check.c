@@ -348,8 +348,9 @@ static void check_order(struct host *host, const struct task *t)
 {
 	const struct state *state = &host->sim->checks.shadow;
 
+	/* It is the leader that waits, by its own clock. */
 	if (!t->start_after || host->sim->options[OPT_CLOCK] ||
-	    host_wall_ns(host) > t->start_after + STOP_WAIT_NS ||
+	    state->time_ns > t->start_after + STOP_WAIT_NS ||
 	    map_get(&host->sim->checks.services, slice_of(t->service_id)))
 		return;
 	for (const struct container *o = host->engine.containers; o; o = o->next) {
