@@ -12,12 +12,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include "applets/manager/ca.h"
+#include "applets/manager/main_address.h"
 #include "applets/manager/main_private.h"
 #include "base/mem.h"
 #include "base/timefmt.h"
 #include "io/clock.h"
 #include "io/entropy.h"
 #include "io/log.h"
+#include "io/sock.h"
 
 enum {
 	FDS_WANTED = 2 * SERVER_CONNECTIONS_MAX + SERVER_SPARE_FDS,
@@ -26,6 +28,7 @@ enum {
 	/* For the daemon before us to let go of the data folder: one that was killed in the midst
 	 * of a sync holds it until a slow disk is done. */
 	LOCK_MS = 5000,
+	SETTLE_MS = 300,	/* from a change of addresses until they are looked at */
 };
 
 struct queued {
@@ -381,7 +384,8 @@ static void make_machines(struct daemon *d)
 
 	entropy_fill(&seed, sizeof(seed));
 	d->worker = worker_new(&(struct worker_config){
-		d->config->node.node_id, d->config->node.hostname }, seed);
+		d->config->node.node_id, d->config->node.hostname,
+		d->config->node.advertise_addr }, seed);
 	for (int i = MANAGER; i <= WORKER; i++) {
 		d->machines[i].daemon = d;
 		d->machines[i].who = (enum who)i;
@@ -409,6 +413,55 @@ static int open_sockets(struct daemon *d, struct errmsg *msg)
 	return err < 0 ? err : links_start(d, msg);
 }
 
+/* ---- addresses ---------------------------------------------------------------- */
+
+/* 1 if this node is reached elsewhere from now on. */
+static int follow_address(struct daemon *d)
+{
+	struct daemon_config *c = d->config;
+	struct errmsg msg = { { 0 } };
+
+	if (!address_follow(&d->arena, &c->node))
+		return 0;
+	log_printf(LOG_INFO, "this node is reached at %s from now on", c->node.advertise_addr);
+	if (node_save(c->data_dir, &c->node, d->founder, &msg) < 0)
+		log_printf(LOG_ERROR, "%s", msg.text);
+	return 1;
+}
+
+/* All that knows the old one begins anew. */
+static void on_addresses_timer(struct loop_timer *t)
+{
+	struct daemon *d = t->context;
+
+	if (follow_address(d))
+		daemon_restart(d);
+}
+
+/* One goes before the next comes. */
+static void on_addresses(struct loop_watch *w, uint32_t events)
+{
+	struct daemon *d = w->context;
+
+	(void)events;
+	sock_drain(w->fd);
+	loop_timer_set(&d->loop, &d->addresses_timer, loop_now_ms(&d->loop) + SETTLE_MS);
+}
+
+static void watch_addresses(struct daemon *d)
+{
+	int fd = sock_address_changes();
+
+	d->addresses = (struct loop_watch){ .call = on_addresses, .context = d };
+	d->addresses_timer = (struct loop_timer){ .call = on_addresses_timer, .context = d };
+	if (fd >= 0 && loop_watch(&d->loop, &d->addresses, fd, EPOLLIN) == 0)
+		return;
+	log_printf(LOG_WARNING, "changes of this host's addresses will be seen at the next start "
+		   "only");
+	if (fd >= 0)
+		close(fd);
+}
+
 static void begin(struct daemon *d)
 {
 	struct slice node = slice_of(d->config->node.node_id);
@@ -423,6 +476,7 @@ static void begin(struct daemon *d)
 	d->stepping = 0;
 	drain(d);
 	renewal_start(d);
+	watch_addresses(d);
 	lb_process_start(&d->lb);
 }
 
@@ -436,6 +490,9 @@ static void end(struct daemon *d)
 	engine_done(&d->engine);
 	agent_end(d);
 	renewal_done(d);
+	if (d->addresses.events)
+		loop_close(&d->loop, &d->addresses);
+	loop_timer_clear(&d->loop, &d->addresses_timer);
 	links_done(d);
 	disk_done(d);
 }
@@ -464,6 +521,8 @@ static int prepare(struct daemon *d, struct errmsg *msg)
 		err = open_node(d, msg);
 	if (err < 0)
 		return err;
+	if (!d->config->create)
+		(void)follow_address(d);
 	d->is_manager = strcmp(d->trust->cert.subject.unit, ca_manager_unit) == 0;
 	d->config->node.worker = !d->is_manager;
 	if (d->config->node.worker && d->config->node.begin == RAFT_FORCE)

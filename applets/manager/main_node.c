@@ -49,6 +49,7 @@ static int parse(struct arena *a, struct slice text, struct manager_config *node
 	node->raft_id = id;
 	node->listen_addr = member(a, root, "ListenAddr");
 	node->advertise_addr = member(a, root, "AdvertiseAddr");
+	node->advertise_fixed = json_is_true(json_get(root, "AdvertiseFixed"));
 	node->default_addr_pool = member(a, root, "DefaultAddrPool");
 	node->contacts = managers(a, json_get(root, "Managers"));
 	*founder = json_is_true(json_get(root, "Founder"));
@@ -106,6 +107,7 @@ int node_save(const char *data_dir, const struct manager_config *node, int found
 	json_put_bool(&w, "Founder", founder);
 	json_put_str(&w, "ListenAddr", node->listen_addr);
 	json_put_str(&w, "AdvertiseAddr", node->advertise_addr);
+	json_put_bool(&w, "AdvertiseFixed", node->advertise_fixed);
 	json_put_str(&w, "DefaultAddrPool", node->default_addr_pool);
 	put_managers(&w, slice_of(node->contacts));
 	json_close_object(&w);

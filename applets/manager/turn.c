@@ -22,6 +22,7 @@ struct node_news {
 	struct arena arena;
 	struct node_description *description;	/* NULL: none */
 	const char *message;			/* NULL: none */
+	const char *addr;			/* NULL: none */
 	int reported;				/* there was a report */
 	int up;					/* news: what the state is to say */
 	int session;				/* it has one now */
@@ -162,6 +163,8 @@ void turn_report(struct turn *t, const char *node_id, const struct session_repor
 		report->description, n->description)))
 		n->description = model_copy(&n->arena, &node_description_table,
 					    report->description);
+	if (report->addr && !(n->addr && strcmp(n->addr, report->addr) == 0))
+		n->addr = arena_str(&n->arena, slice_of(report->addr));
 	if (report->node_message && !(n->message && strcmp(n->message, report->node_message) == 0))
 		n->message = arena_str(&n->arena, slice_of(report->node_message));
 }
@@ -304,7 +307,8 @@ static int node_wanted(const struct api_turn *view, const struct manager_config 
 	if (!stored && own)
 		node->spec.availability = config->availability;
 	merge(news, node);
-	addr = manager ? host_of(view->arena, manager->addr) : NULL;
+	addr = manager ? manager->addr : news->addr;
+	addr = addr ? host_of(view->arena, addr) : NULL;
 	if (addr)
 		node->status.addr = addr;
 	node->manager_status = NULL;	/* older versions stored it */
@@ -365,6 +369,7 @@ static void drop_news(struct node_news *n)
 	arena_reset(&n->arena);
 	n->description = NULL;
 	n->message = NULL;
+	n->addr = NULL;
 	n->up = UP_UNKNOWN;
 }
 

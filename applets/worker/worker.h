@@ -12,6 +12,7 @@
 struct worker_config {
 	const char *node_id;	/* borrowed for the worker's life */
 	const char *hostname;
+	const char *addr;	/* where the node is reached, "HOST:PORT"; NULL: not known */
 };
 
 struct worker;

@@ -58,8 +58,10 @@ static void send_statuses(struct worker *w)
 	struct session_status *items = arena_array(&w->fx->arena, room, sizeof(*items));
 
 	report.statuses.items = items;
-	if (w->description_due)
+	if (w->description_due) {
 		report.description = &w->description;
+		report.addr = w->config.addr;
+	}
 	for (struct map_entry *e = map_first(&w->tasks); e && w->dirty; e = map_next(e)) {
 		struct wtask *t = e->value;
 

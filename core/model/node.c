@@ -2,7 +2,7 @@
 #include "model/node.h"
 #include "model_private.h"
 
-static const char *const role_names[] = { "worker", "manager", NULL };
+const char *const role_names[] = { "worker", "manager", NULL };
 static const char *const availability_names[] = { "active", "pause", "drain", NULL };
 static const char *const node_state_names[] = { "unknown", "down", "ready", "disconnected", NULL };
 

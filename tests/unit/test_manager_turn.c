@@ -282,6 +282,23 @@ TEST(a_node_that_has_left_is_down_at_once)
 	close_bench(b);
 }
 
+/* Of a node that is no manager it is what it says of itself. */
+TEST(a_workers_address_is_its_own)
+{
+	struct session_report r = { .addr = "192.0.2.4:2377" };
+	struct node_description description = { .hostname = "host2" };
+	struct bench *b = open_bench();
+
+	up(b, "n2");
+	CHECK_STR(state_node(&b->state, "n2")->status.addr, "192.0.2.2");
+	b->manager_count = 1;
+	r.description = &description;
+	turn_report(&b->turn, "n2", &r);
+	settle(b);
+	CHECK_STR(state_node(&b->state, "n2")->status.addr, "192.0.2.4");
+	close_bench(b);
+}
+
 TEST(the_address_is_that_of_the_manager_that_votes)
 {
 	struct bench *b = open_bench();

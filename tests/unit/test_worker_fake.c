@@ -8,7 +8,7 @@
 #include "quotes.h"
 #include "unit.h"
 
-static const struct worker_config config = { "node1", "host1" };
+static const struct worker_config config = { "node1", "host1", "192.0.2.1:2377" };
 static void step(struct fake *f, struct event *ev);
 
 #define COPY(dst, src) snprintf((dst), sizeof(dst), "%s", (src) ? (src) : "")
@@ -53,6 +53,7 @@ static void take_report(struct fake *f, struct slice body)
 	for (uint32_t i = 0; i < r.statuses.count; i++)
 		take_status(f, LIST_AT(&r.statuses, struct session_status, i));
 	f->described += r.description != NULL;
+	CHECK_STR(r.addr, r.description ? "192.0.2.1:2377" : NULL);
 	f->left += r.left;
 	f->resyncs += r.resync;
 	if (r.node_message)
