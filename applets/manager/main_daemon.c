@@ -383,9 +383,10 @@ static void make_machines(struct daemon *d)
 	uint64_t seed;
 
 	entropy_fill(&seed, sizeof(seed));
+	d->tls_info = d->trust->tls_info;
 	d->worker = worker_new(&(struct worker_config){
 		d->config->node.node_id, d->config->node.hostname,
-		d->config->node.advertise_addr }, seed);
+		d->config->node.advertise_addr, &d->tls_info }, seed);
 	for (int i = MANAGER; i <= WORKER; i++) {
 		d->machines[i].daemon = d;
 		d->machines[i].who = (enum who)i;

@@ -81,6 +81,7 @@ struct daemon {
 	struct agent agent;		/* of a worker */
 	struct agent_handler agent_handler;
 	struct trust *trust;		/* what this node shows and believes */
+	struct tls_info tls_info;	/* what the worker tells of it */
 	int is_manager;			/* says its certificate */
 	struct loop_watch addresses;	/* this host's have changed */
 	struct loop_timer addresses_timer;

@@ -48,6 +48,17 @@ static int read_certs(struct arena *a, struct slice text, struct slice *out, int
 	return err == 0 || err == ERR_NOT_FOUND ? n : err;
 }
 
+/* Who issued its certificate is the next in the chain. */
+static int set_tls_info(struct trust *t, struct slice root, struct errmsg *msg)
+{
+	struct slice issuer = t->identity.chain_count > 1 ? t->identity.chain[1] : root;
+
+	t->tls_info.trust_root = arena_str(&t->arena, t->roots);
+	if (ca_tell_issuer(issuer, &t->arena, &t->tls_info) < 0)
+		return errmsg_set(msg, ERR_INVALID, "the issuer's certificate cannot be read");
+	return 0;
+}
+
 static int take_roots(struct trust *t, struct errmsg *msg)
 {
 	struct slice ders[TLS_ANCHORS_MAX];
@@ -60,7 +71,7 @@ static int take_roots(struct trust *t, struct errmsg *msg)
 			return ERR_INVALID;
 	}
 	t->anchor_count = (uint32_t)n;
-	return 0;
+	return set_tls_info(t, ders[0], msg);
 }
 
 static int take_own(struct trust *t, struct slice key, struct errmsg *msg)
@@ -152,7 +163,7 @@ enum { ROOT, OWN, BOTH };
 static int issue_both(uint8_t keys[BOTH][X509_KEY_LEN], const struct x509_name *node,
 		      int64_t now_s, struct buf der[BOTH], struct errmsg *msg)
 {
-	struct x509_issue what = { .subject.common_name = "swarm-ca", .is_authority = 1 };
+	struct x509_issue what = { .subject.common_name = CA_ROOT_NAME, .is_authority = 1 };
 	int err;
 
 	memcpy(what.issuer_key, keys[ROOT], X509_KEY_LEN);

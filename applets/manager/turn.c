@@ -3,6 +3,7 @@
  * by which it must have one, or there is news of it that the log does not hold yet.
  */
 #include "applets/manager/turn.h"
+#include <stdio.h>
 #include <string.h>
 #include "applets/manager/ca.h"
 #include "base/mem.h"
@@ -248,6 +249,37 @@ static void write_basics(const struct manager_config *config, const struct state
 		write_ingress(s, rng, arena, txn);
 }
 
+/* The node that it waited for last is looked at first: a rotation may wait for days, and the nodes
+ * are many. */
+static int rotation_waits(struct turn *t, const struct api_turn *view, const struct cluster *c)
+{
+	const struct node *n = state_node(view->state, t->waits_for);
+	struct tls_info wanted;
+
+	if (ca_wanted(c, view->arena, &wanted) < 0)
+		return 1;
+	if (!n || ca_has_changed(&wanted, n))
+		n = ca_waits_for(&wanted, view->state);
+	snprintf(t->waits_for, sizeof(t->waits_for), "%s", n ? n->meta.id : "");
+	return n != NULL;
+}
+
+static void end_rotation(struct turn *t, const struct api_turn *view,
+			 const struct manager_config *config)
+{
+	const struct cluster *stored = state_cluster(view->state);
+	struct cluster c;
+
+	if (!stored || !stored->rotation || rotation_waits(t, view, stored))
+		return;
+	c = *stored;
+	if (ca_rotation_end(&c, config, view->rng, view->arena) < 0)
+		return;
+	txn_put(view->txn, OBJECT_CLUSTER, &c);
+	effects_log(view->fx, LOG_INFO, "every node has a certificate of the new root: the old "
+		    "root and the old join tokens are good for nothing any more");
+}
+
 /* Nodes that had their time. */
 static void expire(struct turn *t, uint64_t now_ms)
 {
@@ -359,6 +391,7 @@ void turn_write(struct turn *t, const struct api_turn *view, const struct manage
 {
 	expire(t, now_ms);
 	write_basics(config, view->state, view->rng, view->arena, view->txn);
+	end_rotation(t, view, config);
 	write_nodes(t, view, config);
 	write_statuses(t, view->state, view->txn);
 }

@@ -8,11 +8,15 @@
 #define SB_APPLETS_WORKER_H
 #include "base/rng.h"
 #include "base/step.h"
+#include "model/node.h"
 
 struct worker_config {
 	const char *node_id;	/* borrowed for the worker's life */
 	const char *hostname;
 	const char *addr;	/* where the node is reached, "HOST:PORT"; NULL: not known */
+	/* Of the node's certificate: told with the rest of its description, as it is whenever the
+	 * engine is asked what the node has. NULL: not told. */
+	const struct tls_info *tls;
 };
 
 struct worker;

@@ -8,7 +8,8 @@
 #include "quotes.h"
 #include "unit.h"
 
-static const struct worker_config config = { "node1", "host1", "192.0.2.1:2377" };
+static const struct tls_info tls_info = { "ROOT", "c3ViamVjdA==", "a2V5" };
+static const struct worker_config config = { "node1", "host1", "192.0.2.1:2377", &tls_info };
 static void step(struct fake *f, struct event *ev);
 
 #define COPY(dst, src) snprintf((dst), sizeof(dst), "%s", (src) ? (src) : "")
