@@ -85,8 +85,6 @@ static void got_info(struct worker *w, const struct event *ev)
 		wengine_lost(w, slice_of(msg.text));
 		return;
 	}
-	if (w->config.tls)
-		d.tls_info = *w->config.tls;
 	if (!w->described || !model_equal(&node_description_table, &d, &w->description)) {
 		arena_reset(&w->description_arena);
 		w->description = *(struct node_description *)

@@ -53,13 +53,16 @@ static void status_of(struct worker *w, const struct wtask *t, struct session_st
 
 static void send_statuses(struct worker *w)
 {
+	struct node_description description = w->description;
 	struct session_report report = { 0 };
 	uint32_t room = w->dirty < SESSION_TASKS_MAX ? w->dirty : SESSION_TASKS_MAX;
 	struct session_status *items = arena_array(&w->fx->arena, room, sizeof(*items));
 
 	report.statuses.items = items;
+	if (w->config.tls)
+		description.tls_info = *w->config.tls;
 	if (w->description_due) {
-		report.description = &w->description;
+		report.description = &description;
 		report.addr = w->config.addr;
 	}
 	for (struct map_entry *e = map_first(&w->tasks); e && w->dirty; e = map_next(e)) {

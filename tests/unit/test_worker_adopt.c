@@ -269,6 +269,21 @@ TEST(session_down_keeps_working_and_catches_up)
 	fake_done(&f);
 }
 
+TEST(a_session_begins_with_the_certificate_that_the_node_has)
+{
+	fake_init(&f);
+	f.tls_info = (struct tls_info){ "PEM", "b2xk", "a2V5" };
+	fake_start(&f);
+	fake_run(&f, 500);
+	CHECK_STR(f.issuer, "b2xk");
+	f.tls_info.cert_issuer_subject = "bmV3";
+	fake_session_down(&f);
+	fake_session_up(&f);
+	fake_run(&f, 500);
+	CHECK_STR(f.issuer, "bmV3");
+	fake_done(&f);
+}
+
 TEST(a_gap_asks_for_everything)
 {
 	struct fake_status *t;
