@@ -241,7 +241,11 @@ int ca_has_changed(const struct tls_info *wanted, const struct node *n)
 
 int ca_must_renew(const struct tls_info *wanted, const struct node *n)
 {
-	return n->description.tls_info.trust_root && !ca_has_changed(wanted, n);
+	const struct tls_info *told = &n->description.tls_info;
+
+	return told->cert_issuer_subject && told->cert_issuer_public_key &&
+	       (strcmp(told->cert_issuer_subject, wanted->cert_issuer_subject) != 0 ||
+		strcmp(told->cert_issuer_public_key, wanted->cert_issuer_public_key) != 0);
 }
 
 const struct node *ca_waits_for(const struct tls_info *wanted, const struct state *s)

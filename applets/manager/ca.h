@@ -66,7 +66,8 @@ const char *ca_trust(const struct cluster *c, struct arena *a);
 int ca_wanted(const struct cluster *c, struct arena *a, struct tls_info *wanted);
 /* Does the node tell of just that? */
 int ca_has_changed(const struct tls_info *wanted, const struct node *n);
-/* Does it tell of something else? One that has told nothing yet need not renew. */
+/* Does it tell of another issuer? The roots that it believes are told it without a new certificate;
+ * one that has told nothing yet need not renew. */
 int ca_must_renew(const struct tls_info *wanted, const struct node *n);
 /* A node that has not changed over, for which a rotation waits; also one that is down, as with
  * docker: it could not come back. NULL: there is none, and the rotation may end. */

@@ -343,7 +343,7 @@ TEST(an_authority_that_cannot_be_used_is_not_replaced)
 	close_bench(b);
 }
 
-TEST(a_node_must_renew_while_it_tells_of_another_certificate_than_is_wanted)
+TEST(a_node_must_renew_while_it_tells_of_another_issuer_than_is_wanted)
 {
 	struct bench *b = open_bench();
 	struct tls_info old, during, after;
@@ -369,16 +369,21 @@ TEST(a_node_must_renew_while_it_tells_of_another_certificate_than_is_wanted)
 	CHECK(!ca_must_renew(&old, &n) && ca_has_changed(&old, &n));
 	CHECK(ca_must_renew(&during, &n) && !ca_has_changed(&during, &n));
 	n.description.tls_info = during;
-	CHECK(!ca_must_renew(&during, &n));
-	CHECK(ca_must_renew(&after, &n));
+	CHECK(!ca_must_renew(&during, &n) && ca_has_changed(&during, &n));
+	/* The end is a matter of roots alone. */
+	CHECK(!ca_must_renew(&after, &n) && !ca_has_changed(&after, &n));
 	n.description.tls_info = after;
-	CHECK(!ca_must_renew(&after, &n));
-	/* Of the right issuer, but it does not believe it; and the other way round. */
-	n.description.tls_info.trust_root = old.trust_root;
-	CHECK(ca_must_renew(&during, &n) && ca_must_renew(&after, &n));
+	CHECK(!ca_must_renew(&after, &n) && ca_has_changed(&after, &n));
+	/* The right roots and the wrong issuer, be it in one part; and the other way round. */
 	n.description.tls_info = old;
 	n.description.tls_info.trust_root = during.trust_root;
-	CHECK(ca_must_renew(&during, &n));
+	CHECK(ca_must_renew(&during, &n) && !ca_has_changed(&during, &n));
+	n.description.tls_info = during;
+	n.description.tls_info.cert_issuer_subject = "b3RoZXI=";
+	CHECK(ca_must_renew(&during, &n) && !ca_has_changed(&during, &n));
+	n.description.tls_info = during;
+	n.description.tls_info.trust_root = old.trust_root;
+	CHECK(!ca_must_renew(&during, &n) && !ca_has_changed(&during, &n));
 	close_bench(b);
 }
 
