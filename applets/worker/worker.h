@@ -14,8 +14,8 @@ struct worker_config {
 	const char *node_id;	/* borrowed for the worker's life */
 	const char *hostname;
 	const char *addr;	/* where the node is reached, "HOST:PORT"; NULL: not known */
-	/* Of the node's certificate: read each time the node is described, which is when a session
-	 * begins and when its engine has changed. NULL: not told. */
+	/* Of the node's certificate: told with the rest of its description. It may change between
+	 * two steps; the next one (a TIMER will do) tells of it. NULL: not told. */
 	const struct tls_info *tls;
 };
 
