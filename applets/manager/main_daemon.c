@@ -370,7 +370,8 @@ static int open_node(struct daemon *d, struct errmsg *msg)
 				  "\"swarmbox leave\" to leave this swarm first.");
 	err = c->create ? create_node(d, msg) : load_node(d, msg);
 	if (err == 0 && d->trust->root_key.len) {
-		c->node.swarm_id = d->trust->cert.subject.organisation;
+		c->node.swarm_id = arena_str(&d->arena,
+					     slice_of(d->trust->cert.subject.organisation));
 		c->node.root_cert = arena_str(&d->arena, d->trust->roots);
 		c->node.root_key = arena_str(&d->arena, d->trust->root_key);
 	}
