@@ -11,7 +11,8 @@
 #include "crypt/x509.h"
 
 enum {
-	POLL_MS = 200,		/* as docker */
+	POLL_FIRST_MS = 10,	/* a swarm of a few nodes is done within some of these */
+	POLL_MAX_MS = 200,	/* as docker's */
 	SILENCE_MS = 60000,	/* without an answer: no more waiting */
 	NAMES_MAX = 3,		/* of the nodes that are waited for */
 };
@@ -154,7 +155,7 @@ static int look(struct wait *w, struct errmsg *msg)
 /* 1 when Ctrl-C ended it; 0; or as cli_call. */
 static int follow(struct wait *w, struct errmsg *msg)
 {
-	for (;;) {
+	for (uint64_t pause_ms = POLL_FIRST_MS;; pause_ms = 2 * pause_ms) {
 		int err = look(w, msg);
 
 		if (err > 0)
@@ -163,7 +164,9 @@ static int follow(struct wait *w, struct errmsg *msg)
 		if (err < 0 && (err != ERR_UNAVAILABLE ||
 				w->cli->now_ms(w->cli) - w->answered_ms >= SILENCE_MS))
 			return err;
-		if (w->cli->wait(w->cli, POLL_MS))
+		if (pause_ms > POLL_MAX_MS)
+			pause_ms = POLL_MAX_MS;
+		if (w->cli->wait(w->cli, pause_ms))
 			return 1;
 	}
 }

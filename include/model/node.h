@@ -100,8 +100,8 @@ struct removed_node {
 	int64_t until;		/* Unix ns: it has ended by then */
 };
 
-/* A new root is on its way: it issues, but all go on believing the old one, which signed it too,
- * until every node has a certificate of the new one. All three are PEM. */
+/* A new root is on its way: it issues, and is believed beside the old one, which signed it, too,
+ * until every node has a certificate of it (applets/manager/ca.h). All three are PEM. */
 struct root_rotation {
 	const char *next_cert, *next_key;
 	const char *cross_signed;	/* the next one's name and key, signed by the old one */

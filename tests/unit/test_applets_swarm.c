@@ -262,7 +262,7 @@ TEST(a_rotation_is_not_waited_for_without_an_answer)
 	run(&f, swarm_commands, "ca --rotate", answers, NULL);
 	CHECK_INT(f.status, CLI_FAILED);
 	CHECK(strstr(buf_str(&f.err), "nobody listens"));
-	CHECK_INT(f.waits, 300);	/* a minute */
+	CHECK_INT(f.waits, 304);	/* a minute */
 	cli_fake_done(&f);
 }
 

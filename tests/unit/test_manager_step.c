@@ -757,10 +757,14 @@ TEST(a_new_root_outlives_a_restart_and_counts_when_its_node_tells_of_it)
 	b->config.root_key = root.root_key;
 	start(b);
 	session(b);
+	CHECK_INT(ca_wanted(cluster(b), &arena, &wanted), 0);
+	tell(b, &wanted);
+	CHECK(has(buf_str(&b->sent), "\"Trust\"") && !has(buf_str(&b->sent), "\"Renew\""));
 	call(b, "POST", arena_printf(&arena, "/swarm/update?version=%llu",
 				     (unsigned long long)cluster(b)->meta.version),
 	     "{\"Name\":\"default\",\"CAConfig\":{\"ForceRotate\":1}}");
 	CHECK(has(GET(b, "/swarm"), busy));
+	CHECK(has(buf_str(&b->sent), "\"Renew\":true"));
 	CHECK_INT(restart(b), 0);
 	session(b);
 	CHECK(has(GET(b, "/swarm"), busy));
