@@ -124,7 +124,7 @@ static int save(struct lives *l, uint64_t index)
 	for (struct slice rest = body(index, 0); rest.len > 0;) {
 		struct slice part = { rest.data, rest.len < 100 ? rest.len : 100 };
 
-		(void)l->writer.sink.put(l->writer.sink.context, part);	/* finish tells */
+		(void)l->writer.file.sink.put(l->writer.file.sink.context, part);	/* finish tells */
 		rest.data += part.len;
 		rest.len -= part.len;
 	}
