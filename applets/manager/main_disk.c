@@ -125,7 +125,8 @@ static void copy_main(struct daemon *d, int fd)
 	close_others(fd, d->dir.raft.fd);
 	err = snapshot_begin(&w, &d->dir.raft, &d->dir.key, d->saving.index, &msg);
 	if (err == 0) {
-		(void)manager_snapshot(d->manager, &w.file.sink);	/* the writer remembers why */
+		/* The writer remembers why. */
+		(void)manager_snapshot(d->manager, &w.file.sink);
 		err = snapshot_finish(&w, &msg);
 	}
 	if (err < 0)

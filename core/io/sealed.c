@@ -1,5 +1,5 @@
-/* Contracts and layout are in sealed.h. What a reader would get wrong: the header's tag alone tells a
- * wrong key from the right one, and a version that is damaged from another version. */
+/* Contracts and layout are in sealed.h. What a reader would get wrong: only the header's tag tells
+ * if it is the right key, and a version that is damaged from another version. */
 #include "io/sealed.h"
 #include <string.h>
 #include "base/bytes.h"
