@@ -9,67 +9,71 @@
 
 static const char *const fixed[BACKUP_FIXED] = { "node.json", "identity", "key" };
 
-enum { OTHER, SEGMENT, SNAPSHOT };
-
 static int has_digits(const char *text)
 {
 	return strlen(text) == 16 && strspn(text, "0123456789abcdef") == 16;
 }
 
-int backup_is_raft(const char *name)
+enum backup_raft backup_raft_of(const char *name)
 {
 	if (strncmp(name, "wal-", 4) == 0 && has_digits(name + 4))
-		return SEGMENT;
-	return strncmp(name, "snapshot-", 9) == 0 && has_digits(name + 9) ? SNAPSHOT : OTHER;
+		return BACKUP_SEGMENT;
+	return strncmp(name, "snapshot-", 9) == 0 && has_digits(name + 9) ? BACKUP_SNAPSHOT :
+		BACKUP_OTHER;
 }
 
 /* May file number i be what it is, after those before it? */
 static int is_in_order(const struct backup_table *t, uint32_t i)
 {
 	const struct backup_file *f = &t->files[i];
-	int kind, before;
+	enum backup_raft kind;
 
 	if (f->size > BACKUP_FILE_MAX)
 		return 0;
 	if (i < BACKUP_FIXED)
 		return strcmp(f->name, fixed[i]) == 0;
-	kind = backup_is_raft(f->name);
-	before = i == BACKUP_FIXED ? SEGMENT : backup_is_raft(f[-1].name);
-	if (kind == OTHER || before != SEGMENT)
+	kind = backup_raft_of(f->name);
+	if (i == BACKUP_FIXED)
+		return kind == BACKUP_SEGMENT;
+	if (kind == BACKUP_OTHER || backup_raft_of(f[-1].name) != BACKUP_SEGMENT)
 		return 0;
-	return kind == SNAPSHOT || i == BACKUP_FIXED || strcmp(f[-1].name, f->name) < 0;
+	return kind == BACKUP_SNAPSHOT || strcmp(f[-1].name, f->name) < 0;
 }
 
-/* Sets offsets and the end. 0, or ERR_CORRUPT: they are not what they should be. */
-static int lay_out(struct backup_table *t, uint64_t offset)
+/* 0, or ERR_CORRUPT: they are not what they should be. */
+static int check_order(const struct backup_table *t)
 {
 	for (uint32_t i = 0; i < t->count; i++) {
 		if (!is_in_order(t, i))
 			return ERR_CORRUPT;
-		t->files[i].offset = offset;
-		offset += t->files[i].size;
 	}
-	t->end = offset;
-	return t->count >= BACKUP_FIXED ? 0 : ERR_CORRUPT;
+	return t->count > BACKUP_FIXED ? 0 : ERR_CORRUPT;
 }
 
-void backup_table_build(struct backup_table *t, struct buf *out)
+static void add_u32(struct buf *out, size_t value)
 {
-	size_t start = out->len;
-	uint8_t number[8];
-	int err;
+	uint8_t number[4];
 
-	assert(t->count <= BACKUP_FILES_MAX);
-	bytes_put(number, 4, t->count);
-	buf_add(out, number, 4);
+	bytes_put(number, sizeof(number), value);
+	buf_add(out, number, sizeof(number));
+}
+
+void backup_table_build(const struct backup_table *t, struct buf *out)
+{
+	size_t start = out->len, length;
+	uint8_t size[8];
+
+	assert(t->count <= BACKUP_FILES_MAX && check_order(t) == 0);
 	for (uint32_t i = 0; i < t->count; i++) {
 		buf_add_char(out, (char)strlen(t->files[i].name));
 		buf_add_str(out, t->files[i].name);
-		bytes_put(number, 8, t->files[i].size);
-		buf_add(out, number, 8);
+		bytes_put(size, sizeof(size), t->files[i].size);
+		buf_add(out, size, sizeof(size));
 	}
-	err = lay_out(t, out->len - start);
-	assert(err == 0 && !out->failed);
+	length = out->len - start;
+	add_u32(out, t->count);
+	add_u32(out, length);
+	assert(!out->failed);
 }
 
 /* Takes n bytes off the front; NULL if there are less. */
@@ -99,20 +103,38 @@ static int file_parse(struct slice *bytes, struct backup_file *f)
 	return 0;
 }
 
-int backup_table_parse(struct slice bytes, uint64_t length, struct backup_table *t)
+/* The files end where the table begins. */
+static int lay_out(struct backup_table *t, uint64_t table_at)
 {
-	struct slice rest = bytes;
-	const char *count = take(&rest, 4);
+	uint64_t offset = 0;
+
+	for (uint32_t i = 0; i < t->count; i++) {
+		t->files[i].offset = offset;
+		offset += t->files[i].size;
+	}
+	return offset == table_at ? 0 : ERR_CORRUPT;
+}
+
+enum { ENDING = 8 };	/* count and length */
+
+int backup_table_parse(struct slice end, uint64_t length, struct backup_table *t)
+{
+	struct slice rest;
+	uint64_t n;
 	int err = 0;
 
-	t->count = count ? bytes_get_u32(count) : 0;
-	if (t->count > BACKUP_FILES_MAX)
+	if (end.len < ENDING)
 		return ERR_CORRUPT;
+	n = bytes_get_u32(end.data + end.len - 4);
+	t->count = bytes_get_u32(end.data + end.len - ENDING);
+	if (n > end.len - ENDING || t->count > BACKUP_FILES_MAX)
+		return ERR_CORRUPT;
+	rest = (struct slice){ end.data + end.len - ENDING - n, n };
 	for (uint32_t i = 0; err == 0 && i < t->count; i++)
 		err = file_parse(&rest, &t->files[i]);
 	if (err == 0)
-		err = lay_out(t, bytes.len - rest.len);
-	return err == 0 && t->end == length ? 0 : ERR_CORRUPT;
+		err = rest.len ? ERR_CORRUPT : check_order(t);
+	return err < 0 ? err : lay_out(t, length - ENDING - n);
 }
 
 /* ---- what is told ------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "applets/manager/main_backup.h"
@@ -96,12 +97,54 @@ static const char *data_dir(const struct cli *cli)
 	return o->data_dir ? o->data_dir : DATA_DIR;
 }
 
+static int is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The node's folder and raft/ in it, the caller's to close. */
+static int open_source(struct cli *cli, struct folder *dir, struct folder *raft,
+		       struct errmsg *msg)
+{
+	const char *raft_path = arena_printf(cli->arena, "%s/raft", data_dir(cli));
+	int err;
+
+	if (access(data_dir(cli), X_OK) < 0 && errno == EACCES)
+		return errmsg_set(msg, ERR_DENIED, "%.300s: %s", data_dir(cli), strerror(errno));
+	if (!is_folder(raft_path))	/* folder_open would make it */
+		return errmsg_set(msg, ERR_NOT_FOUND, "%.300s holds no manager of a swarm",
+				  data_dir(cli));
+	err = folder_open(dir, data_dir(cli), msg);
+	if (err == 0) {
+		err = folder_open(raft, raft_path, msg);
+		if (err < 0)
+			folder_close(dir);
+	}
+	return err;
+}
+
+static int copy(struct cli *cli, const struct sealed_place *place, const struct seal_key *key,
+		struct errmsg *msg)
+{
+	struct folder dir, raft;
+	int err = open_source(cli, &dir, &raft, msg);
+
+	if (err < 0)
+		return err;
+	err = backup_copy(&dir, &raft, place, key, msg);
+	folder_close(&raft);
+	folder_close(&dir);
+	return err;
+}
+
 /* Copies the node to place and looks at what it has become. */
 static int make(struct cli *cli, const struct sealed_place *place, const struct seal_key *key,
 		struct backup_seen *seen, struct errmsg *msg)
 {
 	static struct backup b;
-	int err = backup_copy(data_dir(cli), place, key, msg);
+	int err = copy(cli, place, key, msg);
 
 	if (err == 0)
 		err = backup_open(&b, place, key, msg);

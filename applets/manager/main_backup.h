@@ -12,12 +12,12 @@ extern const struct sealed_kind backup_kind;
 extern const struct command backup_commands[], restore_commands[];
 
 /*
- * Copies the node in that data folder into the empty file at place, which stays the caller's, and
- * syncs it. The daemon may run, or not. ERR_NOT_FOUND: no manager is there. ERR_STALE: it writes
- * too fast. Else as io/folder.h; the file is of no use then.
+ * Copies the node in a data folder and the raft/ in it to the file at place, whatever that held,
+ * and syncs it; it stays the caller's. The daemon may run, or not. ERR_NOT_FOUND: no manager is
+ * there. ERR_STALE: it writes too fast. Else as io/folder.h; the file is of no use then.
  */
-int backup_copy(const char *data_dir, const struct sealed_place *place, const struct seal_key *key,
-		struct errmsg *msg);
+int backup_copy(const struct folder *dir, const struct folder *raft,
+		const struct sealed_place *place, const struct seal_key *key, struct errmsg *msg);
 
 /* Caller's memory; large. */
 struct backup {
@@ -41,6 +41,8 @@ int backup_look(struct backup *b, struct arena *a, struct backup_seen *seen, str
 /* The whole file number part, which is small, added to out; the caller wipes it. ERR_CORRUPT: it
  * is not small, or as backup_open. */
 int backup_small(struct backup *b, enum backup_part part, struct buf *out, struct errmsg *msg);
+/* Its raft/ as a folder, borrowed from b: what is written there is dropped. */
+void backup_folder(struct backup *b, struct folder *folder);
 void backup_close(struct backup *b);
 
 /*

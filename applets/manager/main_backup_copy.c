@@ -16,12 +16,10 @@
  * If a segment went, all begins anew.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "applets/manager/main_backup.h"
 #include "base/mem.h"
@@ -33,103 +31,50 @@ enum {
 	PIECE = 64 << 10,
 	TRIES_MAX = 50,		/* a log moves on by a snapshot some times a second at most */
 	AGAIN_MS = 20,
+	/* Zeros that are left at the end of a segment: more than any record ends with. */
+	ZEROS_LEFT = 256,
 };
 
-/* The node that is copied. */
-struct source {
-	struct folder folder, raft;
+/* What is copied, in one attempt. */
+struct attempt {
+	const struct folder *dir, *raft;
+	struct sealed_writer *to;
+	struct errmsg *msg;
 	struct backup_table table;
-	ino_t inodes[BACKUP_FILES_MAX];
-	int snapshot_fd;		/* -1 = none */
-	struct buf small[BACKUP_FIXED];
+	char snapshot[BACKUP_NAME_MAX];	/* the newest; "" = none */
+	int snapshot_fd;		/* -1 = not open */
 };
 
 /* ---- what there is ------------------------------------------------------------------ */
 
-static int is_folder(const char *path)
+static struct backup_file *add_file(struct attempt *a, const char *name)
 {
-	struct stat st;
+	struct backup_file *f = &a->table.files[a->table.count++];
 
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	*f = (struct backup_file){ .size = 0 };
+	snprintf(f->name, sizeof(f->name), "%s", name);
+	return f;
 }
-
-static int source_open(struct source *s, const char *data_dir, struct errmsg *msg)
-{
-	char path[FILE_PATH_MAX];
-	int err;
-
-	*s = (struct source){ .folder.fd = -1, .raft.fd = -1, .snapshot_fd = -1 };
-	for (int i = 0; i < BACKUP_FIXED; i++)
-		buf_init(&s->small[i], BACKUP_SMALL_MAX);
-	if (snprintf(path, sizeof(path), "%s/raft", data_dir) >= (int)sizeof(path))
-		return errmsg_set(msg, ERR_INVALID, "%.300s: the path is too long", data_dir);
-	if (access(data_dir, X_OK) < 0 && errno == EACCES)
-		return errmsg_set(msg, ERR_DENIED, "%.300s: %s", data_dir, strerror(errno));
-	if (!is_folder(path))	/* folder_open would make it */
-		return errmsg_set(msg, ERR_NOT_FOUND, "%.300s holds no manager of a swarm",
-				  data_dir);
-	err = folder_open(&s->folder, data_dir, msg);
-	return err < 0 ? err : folder_open(&s->raft, path, msg);
-}
-
-static void source_close(struct source *s)
-{
-	for (int i = 0; i < BACKUP_FIXED; i++) {
-		if (s->small[i].data)
-			mem_wipe(s->small[i].data, s->small[i].len);
-		buf_done(&s->small[i]);
-	}
-	if (s->snapshot_fd >= 0)
-		close(s->snapshot_fd);
-	folder_close(&s->raft);
-	folder_close(&s->folder);
-}
-
-static int small_read(struct source *s, struct errmsg *msg)
-{
-	static const char *const names[BACKUP_FIXED] = { "node.json", "identity", "key" };
-
-	for (int i = 0; i < BACKUP_FIXED; i++) {
-		struct backup_file *f = &s->table.files[s->table.count++];
-		struct buf *b = &s->small[i];
-		int err;
-
-		if (b->data)
-			mem_wipe(b->data, b->len);
-		buf_reset(b);
-		err = folder_read(&s->folder, names[i], b, msg);
-		if (err < 0)
-			return err;
-		*f = (struct backup_file){ .size = b->len };
-		snprintf(f->name, sizeof(f->name), "%s", names[i]);
-	}
-	return 0;
-}
-
-struct listing {
-	struct source *source;
-	char snapshot[BACKUP_NAME_MAX];	/* the newest; "" = none */
-};
 
 static int note(void *arg, const char *name)
 {
-	struct listing *l = arg;
-	struct backup_table *t = &l->source->table;
+	struct attempt *a = arg;
 
-	switch (backup_is_raft(name)) {
-	case 0:
-		return 0;
-	case 1:
-		if (t->count + 1 >= BACKUP_FILES_MAX)
-			return ERR_LIMIT;
-		t->files[t->count] = (struct backup_file){ .size = 0 };
-		snprintf(t->files[t->count++].name, BACKUP_NAME_MAX, "%s", name);
-		return 0;
-	default:	/* 16 digits are in the order of numbers */
-		if (strcmp(name, l->snapshot) > 0)
-			snprintf(l->snapshot, sizeof(l->snapshot), "%s", name);
-		return 0;
+	switch (backup_raft_of(name)) {
+	case BACKUP_OTHER:
+		break;
+	case BACKUP_SEGMENT:
+		if (a->table.count + 1 >= BACKUP_FILES_MAX)
+			return errmsg_set(a->msg, ERR_LIMIT, "%.300s: too many log segments",
+					  a->raft->path);
+		add_file(a, name);
+		break;
+	case BACKUP_SNAPSHOT:	/* 16 digits are in the order of numbers */
+		if (strcmp(name, a->snapshot) > 0)
+			snprintf(a->snapshot, sizeof(a->snapshot), "%s", name);
+		break;
 	}
+	return 0;
 }
 
 static int by_name(const void *a, const void *b)
@@ -137,227 +82,204 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct backup_file *)a)->name, ((const struct backup_file *)b)->name);
 }
 
-/* ERR_STALE: a file of the list is gone. */
-static int gone(const struct source *s, const char *name, struct errmsg *msg)
+/* A file of the list. ERR_STALE: it is gone. */
+static int open_listed(const struct attempt *a, const char *name)
 {
-	return errno == ENOENT ? ERR_STALE : folder_error(&s->raft, name, msg);
+	int fd = folder_file_open(a->raft, name);
+
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT ? ERR_STALE : folder_error(a->raft, name, a->msg);
 }
 
-static int raft_list(struct source *s, struct errmsg *msg)
+static int list_raft(struct attempt *a)
 {
-	struct listing l = { .source = s };
-	struct backup_table *t = &s->table;
-	struct stat st;
-	int err = folder_each(&s->raft, note, &l, msg);
+	struct backup_table *t = &a->table;
+	int err = folder_each(a->raft, note, a, a->msg);
 
 	if (err < 0)
 		return err;
 	if (t->count == BACKUP_FIXED)
-		return errmsg_set(msg, ERR_NOT_FOUND, "%.300s: there is no log", s->raft.path);
+		return errmsg_set(a->msg, ERR_NOT_FOUND, "%.300s: there is no log", a->raft->path);
 	qsort(t->files + BACKUP_FIXED, t->count - BACKUP_FIXED, sizeof(t->files[0]), by_name);
-	for (uint32_t i = BACKUP_FIXED; i < t->count; i++) {
-		if (fstatat(s->raft.fd, t->files[i].name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return gone(s, t->files[i].name, msg);
-		t->files[i].size = (uint64_t)st.st_size;
-		s->inodes[i] = st.st_ino;
-	}
-	if (!l.snapshot[0])
+	if (!a->snapshot[0])
 		return 0;
-	s->snapshot_fd = openat(s->raft.fd, l.snapshot, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (s->snapshot_fd < 0)
-		return gone(s, l.snapshot, msg);
-	if (fstat(s->snapshot_fd, &st) < 0)
-		return folder_error(&s->raft, l.snapshot, msg);
-	t->files[t->count] = (struct backup_file){ .size = (uint64_t)st.st_size };
-	memcpy(t->files[t->count++].name, l.snapshot, sizeof(l.snapshot));
-	return 0;
+	a->snapshot_fd = open_listed(a, a->snapshot);
+	return a->snapshot_fd < 0 ? a->snapshot_fd : 0;
 }
 
-/* What is to be copied, as it is now. ERR_STALE: it was changing. */
-static int source_list(struct source *s, struct errmsg *msg)
-{
-	int err;
+/* ---- the copy. What sealed_put answers, sealed_finish tells. ------------------------- */
 
-	if (s->snapshot_fd >= 0)
-		close(s->snapshot_fd);
-	s->snapshot_fd = -1;
-	s->table.count = 0;
-	err = small_read(s, msg);
-	if (err == 0)
-		err = raft_list(s, msg);
-	for (uint32_t i = 0; err == 0 && i < s->table.count; i++) {
-		if (s->table.files[i].size > BACKUP_FILE_MAX)
-			err = errmsg_set(msg, ERR_LIMIT, "%.300s/%s: too large", s->raft.path,
-					 s->table.files[i].name);
+static int copy_small(struct attempt *a)
+{
+	static const char *const names[BACKUP_FIXED] = { "node.json", "identity", "key" };
+	int err = 0;
+
+	for (int i = 0; err == 0 && i < BACKUP_FIXED; i++) {
+		struct backup_file *f = add_file(a, names[i]);
+		struct buf bytes;
+
+		buf_init(&bytes, BACKUP_SMALL_MAX);
+		err = folder_read(a->dir, names[i], &bytes, a->msg);
+		(void)sealed_put(a->to, buf_slice(&bytes));
+		f->size = bytes.len;
+		if (bytes.data)
+			mem_wipe(bytes.data, bytes.len);
+		buf_done(&bytes);
 	}
 	return err;
 }
 
-/* Has each segment its name still? */
-static int source_check(const struct source *s, struct errmsg *msg)
-{
-	const struct backup_table *t = &s->table;
-	struct stat st;
-
-	for (uint32_t i = BACKUP_FIXED; i < t->count; i++) {
-		if (backup_is_raft(t->files[i].name) != 1)
-			continue;
-		if (fstatat(s->raft.fd, t->files[i].name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return gone(s, t->files[i].name, msg);
-		if (st.st_ino != s->inodes[i])
-			return ERR_STALE;
-	}
-	return 0;
-}
-
-/* ---- the copy ----------------------------------------------------------------------- */
-
-/* Fills `to` from offset on. ERR_STALE: the file is shorter now. */
-static int read_exactly(const struct source *s, int fd, const char *name, struct slice to,
-			uint64_t offset, struct errmsg *msg)
-{
-	ssize_t n = folder_read_at(&s->raft, fd, (void *)(uintptr_t)to.data, to.len, offset);
-
-	if (n < 0)
-		return folder_error(&s->raft, name, msg);
-	return (size_t)n == to.len ? 0 : ERR_STALE;
-}
-
-static int copy_as_it_is(const struct source *s, int fd, const struct backup_file *f,
-			 struct sealed_writer *w, struct errmsg *msg)
+static int copy_whole(struct attempt *a, int fd, struct backup_file *f)
 {
 	static char bytes[PIECE];
+	ssize_t n;
 
-	for (uint64_t at = 0; at < f->size; at += PIECE) {
-		uint64_t left = f->size - at;
-		struct slice piece = { bytes, left < PIECE ? (size_t)left : PIECE };
-		int err = read_exactly(s, fd, f->name, piece, at, msg);
-
-		if (err < 0)
-			return err;
-		(void)sealed_put(w, piece);	/* sealed_finish tells */
-	}
-	return 0;
+	do {
+		n = folder_read_at(a->raft, fd, bytes, PIECE, f->size);
+		if (n < 0)
+			return folder_error(a->raft, f->name, a->msg);
+		f->size += (uint64_t)n;
+		(void)sealed_put(a->to, (struct slice){ bytes, (size_t)n });
+	} while (n == PIECE && f->size <= BACKUP_FILE_MAX);
+	return f->size <= BACKUP_FILE_MAX ? 0 :
+		errmsg_set(a->msg, ERR_LIMIT, "%.300s/%s: too large", a->raft->path, f->name);
 }
 
-/* Zeros from the first byte on in which a second reading differs. */
-static int keep_common(const struct source *s, int fd, const struct backup_file *f,
-		       struct buf *first, struct errmsg *msg)
+/* As many bytes as a second reading finds again. */
+static ssize_t common_bytes(const struct attempt *a, int fd, struct slice first)
 {
 	static char bytes[PIECE];
+	size_t at = 0;
+	ssize_t n = PIECE;
 
-	for (uint64_t at = 0; at < f->size; at += PIECE) {
-		uint64_t left = f->size - at;
-		struct slice piece = { bytes, left < PIECE ? (size_t)left : PIECE };
-		size_t same = 0;
-		int err = read_exactly(s, fd, f->name, piece, at, msg);
-
-		if (err < 0)
-			return err;
-		while (same < piece.len && first->data[at + same] == bytes[same])
-			same++;
-		if (same < piece.len) {
-			memset(first->data + at + same, 0, first->len - (size_t)at - same);
-			return 0;
+	while (n == PIECE && at < first.len) {
+		n = folder_read_at(a->raft, fd, bytes, PIECE, at);
+		for (ssize_t i = 0; i < n; i++) {
+			if (at == first.len || first.data[at] != bytes[i])
+				return (ssize_t)at;
+			at++;
 		}
 	}
+	return n < 0 ? n : (ssize_t)at;
+}
+
+static int read_growing(const struct attempt *a, int fd, const char *name, struct buf *first)
+{
+	char *room = buf_reserve(first, WAL_FILE_MAX);
+	ssize_t n = folder_read_at(a->raft, fd, room, WAL_FILE_MAX, 0);
+
+	if (n >= 0)
+		n = common_bytes(a, fd, (struct slice){ room, (size_t)n });
+	if (n < 0)
+		return folder_error(a->raft, name, a->msg);
+	first->len = (size_t)n;
 	return 0;
 }
 
-static int copy_growing(const struct source *s, int fd, const struct backup_file *f,
-			struct sealed_writer *w, struct errmsg *msg)
+static int copy_growing(struct attempt *a, int fd, struct backup_file *f)
 {
 	struct buf first;
+	size_t end;
 	int err;
 
 	buf_init(&first, WAL_FILE_MAX);
-	if (f->size > WAL_FILE_MAX || (f->size && !buf_reserve(&first, (size_t)f->size)))
-		return errmsg_set(msg, ERR_LIMIT, "%.300s/%s: too large", s->raft.path, f->name);
-	first.len = (size_t)f->size;
-	err = read_exactly(s, fd, f->name, buf_slice(&first), 0, msg);
-	if (err == 0)
-		err = keep_common(s, fd, f, &first, msg);
-	if (err == 0)
-		(void)sealed_put(w, buf_slice(&first));		/* sealed_finish tells */
+	err = read_growing(a, fd, f->name, &first);
+	end = first.len;
+	while (end > 0 && first.data[end - 1] == 0)
+		end--;
+	f->size = first.len - end < ZEROS_LEFT ? first.len : end + ZEROS_LEFT;
+	(void)sealed_put(a->to, (struct slice){ first.data, (size_t)f->size });
 	buf_done(&first);
 	return err;
 }
 
-static int copy_segments(const struct source *s, struct sealed_writer *w, struct errmsg *msg)
+static int copy_segments(struct attempt *a)
 {
-	const struct backup_table *t = &s->table;
-	uint32_t end = t->count - (s->snapshot_fd >= 0);
+	uint32_t end = a->table.count;
 	int err = 0;
 
 	for (uint32_t i = BACKUP_FIXED; err == 0 && i < end; i++) {
-		const struct backup_file *f = &t->files[i];
-		int fd = openat(s->raft.fd, f->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		struct backup_file *f = &a->table.files[i];
+		int fd = open_listed(a, f->name);
 
 		if (fd < 0)
-			return gone(s, f->name, msg);
-		err = i + 1 < end ? copy_as_it_is(s, fd, f, w, msg) :
-				    copy_growing(s, fd, f, w, msg);
-		close(fd);
+			return fd;
+		err = i + 1 < end ? copy_whole(a, fd, f) : copy_growing(a, fd, f);
+		folder_file_close(a->raft, fd);
 	}
-	return err < 0 ? err : source_check(s, msg);
-}
-
-static int copy_once(struct source *s, struct sealed_writer *w, struct errmsg *msg)
-{
-	struct buf table;
-	int err;
-
-	buf_init(&table, BACKUP_TABLE_MAX);
-	backup_table_build(&s->table, &table);
-	(void)sealed_put(w, buf_slice(&table));		/* sealed_finish tells, here and below */
-	buf_done(&table);
-	for (int i = 0; i < BACKUP_FIXED; i++)
-		(void)sealed_put(w, buf_slice(&s->small[i]));
-	err = copy_segments(s, w, msg);
-	if (err == 0 && s->snapshot_fd >= 0)
-		err = copy_as_it_is(s, s->snapshot_fd, &s->table.files[s->table.count - 1], w,
-				    msg);
 	return err;
 }
 
-static int copy(struct source *s, const struct sealed_place *place, const struct seal_key *key,
-		struct errmsg *msg)
+/* Has each its name still? */
+static int check_segments(const struct attempt *a)
 {
-	static struct sealed_writer w;
+	for (uint32_t i = BACKUP_FIXED; i < a->table.count; i++) {
+		int fd = open_listed(a, a->table.files[i].name);
+
+		if (fd < 0)
+			return fd;
+		folder_file_close(a->raft, fd);
+	}
+	return 0;
+}
+
+static int copy_all(struct attempt *a)
+{
+	struct buf table;
+	int err = copy_small(a);
+
+	if (err == 0)
+		err = list_raft(a);
+	if (err == 0)
+		err = copy_segments(a);
+	if (err == 0)
+		err = check_segments(a);
+	if (err == 0 && a->snapshot[0])
+		err = copy_whole(a, a->snapshot_fd, add_file(a, a->snapshot));
+	if (err < 0)
+		return err;
+	buf_init(&table, BACKUP_TABLE_MAX);
+	backup_table_build(&a->table, &table);
+	(void)sealed_put(a->to, buf_slice(&table));
+	buf_done(&table);
+	return sealed_finish(a->to, a->msg);
+}
+
+static int copy_once(const struct folder *dir, const struct folder *raft,
+		     struct sealed_writer *to, struct errmsg *msg)
+{
+	static struct attempt a;
+	int err;
+
+	a = (struct attempt){ .dir = dir, .raft = raft, .to = to, .msg = msg, .snapshot_fd = -1 };
+	err = copy_all(&a);
+	if (err < 0)
+		sealed_abandon(to);
+	if (a.snapshot_fd >= 0)
+		folder_file_close(raft, a.snapshot_fd);
+	return err;
+}
+
+int backup_copy(const struct folder *dir, const struct folder *raft,
+		const struct sealed_place *place, const struct seal_key *key, struct errmsg *msg)
+{
+	static struct sealed_writer to;
 	int err = ERR_STALE;
 
 	for (int i = 0; err == ERR_STALE && i < TRIES_MAX; i++) {
-		if (ftruncate(place->fd, 0) < 0)
-			return folder_error(place->folder, place->name, msg);
 		if (i)
 			(void)poll(NULL, 0, AGAIN_MS);
-		err = source_list(s, msg);
-		if (err < 0)
-			continue;
-		sealed_begin(&w, &backup_kind, place, key,
+		if (ftruncate(place->fd, 0) < 0)
+			return folder_error(place->folder, place->name, msg);
+		sealed_begin(&to, &backup_kind, place, key,
 			     (uint64_t)(clock_wall_ns() / SECOND_NS));
-		err = copy_once(s, &w, msg);
-		if (err < 0)
-			sealed_abandon(&w);
+		err = copy_once(dir, raft, &to, msg);
 	}
 	if (err == ERR_STALE)
 		return errmsg_set(msg, err, "%.300s: the log moves on faster than it can be "
-				  "copied; try again when there is less to do", s->raft.path);
-	if (err == 0)
-		err = sealed_finish(&w, msg);
+				  "copied; try again when there is less to do", raft->path);
 	if (err == 0 && fsync(place->fd) < 0)
 		err = folder_error(place->folder, place->name, msg);
-	return err;
-}
-
-int backup_copy(const char *data_dir, const struct sealed_place *place, const struct seal_key *key,
-		struct errmsg *msg)
-{
-	static struct source source;
-	int err = source_open(&source, data_dir, msg);
-
-	if (err == 0)
-		err = copy(&source, place, key, msg);
-	source_close(&source);
 	return err;
 }

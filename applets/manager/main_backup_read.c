@@ -56,21 +56,20 @@ static int size_check(const struct backup *b, struct errmsg *msg)
 static int table_read(struct backup *b, struct errmsg *msg)
 {
 	static char bytes[BACKUP_TABLE_MAX];
-	size_t n = 0;
+	uint64_t length = b->file.length, n = length < sizeof(bytes) ? length : sizeof(bytes);
 	struct slice piece;
-	int err;
+	int err = 0;
 
-	do {
-		err = sealed_read(&b->file, n, sizeof(bytes) - n, &piece, msg);
-		if (err < 0)
-			return err;
-		if (piece.len)
-			memcpy(bytes + n, piece.data, piece.len);
-		n += piece.len;
-	} while (piece.len > 0 && n < sizeof(bytes));
-	err = backup_table_parse((struct slice){ bytes, n }, b->file.length, &b->table);
-	mem_wipe(bytes, sizeof(bytes));		/* there is more in it than the table */
-	return err < 0 ? damaged(b, "not what a backup holds", msg) : 0;
+	for (uint64_t at = 0; err == 0 && at < n; at += piece.len) {
+		err = sealed_read(&b->file, length - n + at, (size_t)(n - at), &piece, msg);
+		if (err == 0)
+			memcpy(bytes + at, piece.data, piece.len);
+	}
+	if (err == 0 &&
+	    backup_table_parse((struct slice){ bytes, (size_t)n }, length, &b->table) < 0)
+		err = damaged(b, "not what a backup holds", msg);
+	mem_wipe(bytes, sizeof(bytes));		/* there may be more in it than the table */
+	return err;
 }
 
 int backup_open(struct backup *b, const struct sealed_place *place, const struct seal_key *key,
@@ -215,6 +214,11 @@ static const struct folder_ops view_ops = {
 	.sync_names = view_sync_names, .each = view_each,
 };
 
+void backup_folder(struct backup *b, struct folder *folder)
+{
+	folder_open_with(folder, &view_ops, b, b->place.name);
+}
+
 /* ---- the trial ---------------------------------------------------------------------- */
 
 struct trial {
@@ -303,7 +307,7 @@ static int try_log(struct backup *b, struct manager_config *config, const struct
 	struct errmsg why = { { 0 } };
 	int err;
 
-	folder_open_with(&view, &view_ops, b, b->place.name);
+	backup_folder(b, &view);
 	err = recover_manager(&r, &why);
 	if (err < 0) {
 		err = errmsg_set(msg, ERR_CORRUPT, "the log in it cannot be used: %.400s",
