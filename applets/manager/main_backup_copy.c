@@ -16,7 +16,6 @@
  * If a segment went, all begins anew.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +28,7 @@
 
 enum {
 	PIECE = 64 << 10,
-	TRIES_MAX = 50,		/* a log moves on by a snapshot some times a second at most */
-	AGAIN_MS = 20,
+	TRIES_MAX = 100,	/* a log moves on by a snapshot some times a second at most */
 	/* Zeros that are left at the end of a segment: more than any record ends with. */
 	ZEROS_LEFT = 256,
 };
@@ -268,8 +266,6 @@ int backup_copy(const struct folder *dir, const struct folder *raft,
 	int err = ERR_STALE;
 
 	for (int i = 0; err == ERR_STALE && i < TRIES_MAX; i++) {
-		if (i)
-			(void)poll(NULL, 0, AGAIN_MS);
 		if (ftruncate(place->fd, 0) < 0)
 			return folder_error(place->folder, place->name, msg);
 		sealed_begin(&to, &backup_kind, place, key,

@@ -255,7 +255,7 @@ static int run(struct trial *t, const char *node_id)
 	for (int i = 0; i < TRIAL_ROUNDS_MAX && !t->failed; i++) {
 		struct event ev = { .kind = EVENT_TIMER };
 
-		if (manager_is_ready(t->manager))
+		if (raft_is_ready(manager_raft(t->manager)))
 			break;
 		if (t->flush) {
 			t->flush = 0;
@@ -269,7 +269,7 @@ static int run(struct trial *t, const char *node_id)
 		step(t, &ev);
 	}
 	effects_done(&t->fx);
-	return manager_is_ready(t->manager) ? 0 : ERR_CORRUPT;
+	return raft_is_ready(manager_raft(t->manager)) ? 0 : ERR_CORRUPT;
 }
 
 static int forget(void *context, struct errmsg *msg)

@@ -43,11 +43,9 @@ check "which needs a key file" fails "key-file is needed" sb 1 backup -
 
 # Enough of it for snapshots to come and segments to go meanwhile; each backup is looked into.
 load_begin
-big() {
-	"$KVLOAD" --clients 4 --keys 64 --seconds 8 --size 4000 --write-only --prefix big \
-		"${KV_ENDPOINTS[1]}" >/dev/null
-}
-big & swarm_loads+=($!)
+"$KVLOAD" --clients 4 --keys 64 --size 4000 --write-only --prefix big "${KV_ENDPOINTS[1]}" \
+	>/dev/null &
+swarm_loads+=($!)
 many() { # many SECONDS I...: backups of these, one after the other
 	local i n=0 end=$((SECONDS + $1))
 	shift

@@ -5,9 +5,9 @@
  * the copy began.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "applets/manager/main_backup.h"
 #include "base/rng.h"
@@ -231,7 +231,7 @@ static void data_make(struct data *d)
 	scratch_write(scratch_file(d->path, "key"), "y", 1);
 	CHECK_INT(folder_open(&d->dir, d->path, NULL), 0);
 	d->place = (struct sealed_place){ .folder = &d->dir, .name = "copy" };
-	d->place.fd = open(scratch_file(d->path, "copy"), O_RDWR | O_CREAT, 0600);
+	d->place.fd = memfd_create("copy", 0);
 	CHECK(d->place.fd >= 0);
 }
 
