@@ -98,7 +98,8 @@ static int list_raft(struct attempt *a)
 	if (err < 0)
 		return err;
 	if (t->count == BACKUP_FIXED)
-		return errmsg_set(a->msg, ERR_NOT_FOUND, "%.300s: there is no log", a->raft->path);
+		return errmsg_set(a->msg, ERR_NOT_FOUND, "%.300s: there is no log, so this node is "
+				  "no manager: run it on one that is", a->raft->path);
 	qsort(t->files + BACKUP_FIXED, t->count - BACKUP_FIXED, sizeof(t->files[0]), by_name);
 	if (!a->snapshot[0])
 		return 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "applets/manager/ca.h"
 #include "applets/manager/main_backup.h"
 #include "applets/manager/main_node.h"
 #include "applets/manager/main_recover.h"
@@ -342,6 +343,8 @@ static int try_identity(struct backup *b, const struct seal_key *key, struct are
 	if (err == 0 && (trust_read(&trust, key, &bytes) < 0 ||
 			 strcmp(trust.cert.subject.common_name, seen->node_id) != 0))
 		err = damaged(b, "the node's certificate in it cannot be used", msg);
+	if (err == 0 && strcmp(trust.cert.subject.unit, ca_manager_unit) != 0)
+		err = damaged(b, "the node in it is no manager", msg);
 	if (err == 0)
 		seen->swarm_id = arena_str(a, slice_of(trust.cert.subject.organisation));
 	trust_done(&trust);
