@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,6 +33,12 @@ static int in_use(const struct sealed_place *place, struct errmsg *msg)
 			  place->folder->path, place->name);
 }
 
+/* Not every file system can lock: then nobody is noticed. */
+static int is_anothers(int fd)
+{
+	return flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
 /* Makes place->name, which ends in .new, and locks it: what one that was killed left goes. */
 static int make_beside(struct sealed_place *place, struct errmsg *msg)
 {
@@ -40,7 +47,7 @@ static int make_beside(struct sealed_place *place, struct errmsg *msg)
 
 	for (int i = 0; i < 3; i++) {
 		place->fd = openat(folder, place->name, flags | O_CREAT | O_EXCL, 0600);
-		if (place->fd >= 0 && flock(place->fd, LOCK_EX | LOCK_NB) < 0) {
+		if (place->fd >= 0 && is_anothers(place->fd)) {
 			close(place->fd);
 			break;
 		}
@@ -51,7 +58,7 @@ static int make_beside(struct sealed_place *place, struct errmsg *msg)
 		old = openat(folder, place->name, flags);
 		if (old < 0 && errno != ENOENT)
 			return folder_error(place->folder, place->name, msg);
-		if (old >= 0 && flock(old, LOCK_EX | LOCK_NB) < 0) {
+		if (old >= 0 && is_anothers(old)) {
 			close(old);
 			break;
 		}
@@ -321,6 +328,7 @@ static int run(struct cli *cli)
 	struct errmsg msg = { { 0 } };
 	enum rows_form form;
 
+	(void)prctl(PR_SET_DUMPABLE, 0);	/* keys are in its memory */
 	if (o->format && o->check != OPTION_YES)
 		return cli_usage(cli, "--format is for --check");
 	if (rows_form(&rows, &form, &msg) < 0)

@@ -5,10 +5,9 @@
  * the log from the backup does not know, so nobody may ever speak under it again. The node can only
  * be made its swarm's only manager; where others still run, a new one joins them.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/prctl.h>
 #include "applets/manager/main_backup.h"
 #include "applets/manager/main_node.h"
 #include "base/mem.h"
@@ -129,8 +128,10 @@ static int run(struct cli *cli)
 	struct backup_seen seen;
 	struct folder folder;
 	struct seal_key key;
-	int err = backup_read_key(cli, o->key_file, &key, &msg);
+	int err;
 
+	(void)prctl(PR_SET_DUMPABLE, 0);	/* keys are in its memory */
+	err = backup_read_key(cli, o->key_file, &key, &msg);
 	if (err == 0)
 		err = backup_open_path(&b, cli->args[0], &key, &folder, &msg);
 	mem_wipe(&key, sizeof(key));

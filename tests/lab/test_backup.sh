@@ -87,8 +87,13 @@ check "another key" fails "not made with this key" try "$FILE" "$KEY.bad"
 check "what is no key" fails "SWMKEY-1-" try "$FILE" "$here/flip.py"
 check "nothing is left of all that" nothing
 
-# All managers are gone for good, and their disks.
-for i in 1 2 3; do node_kill "$i" && x "$i" sh -c "rm -rf $DATA/* $DATA/.[!.]*"; done
+# All managers are gone for good, and their disks. The last backup is one without a leader.
+last=$(leader)
+for i in $(followers) "$last"; do
+	[ "$i" != "$last" ] || check "one that is left alone is backed up" save "$last"
+	node_kill "$i" && x "$i" sh -c "rm -rf $DATA/* $DATA/.[!.]*"
+done
+check "it has what the others had, too ($(field Index))" [ "$(field Index)" -ge "$index" ]
 restore() { x 4 sh -c "'$SWARMBOX' restore '$FILE' <'$KEY'"; }
 check "a host that never was in it takes the backup" has "init --force-new-cluster" restore
 check "its files are its own" is "600 600 600 700" \
@@ -111,4 +116,8 @@ check "a killed one starts again" node_kill 4
 check "  as a plain manager" sb 4 manager --foreground=false
 check "a stopped one is backed up" node_kill 1
 check "  as well" save 1
+check "it starts" sb 1 manager --foreground=false
+check "a worker joins" sb 2 join --advertise-addr "$("$LAB" ip 2):2377" \
+	--token "$(sb 4 swarm join-token -q worker)" "$("$LAB" ip 4):2377"
+check "it has nothing to back up" fails "no manager" save 2
 lab_end

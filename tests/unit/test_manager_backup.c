@@ -1,8 +1,10 @@
 /* Backups of a node that is real but for its daemon: what the commands make, check, refuse and
  * bring back; and the table of what is in them. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "applets/manager/main_backup.h"
@@ -366,12 +368,19 @@ TEST(a_key_is_printed_once_and_opens_it)
 TEST(a_file_that_is_there_is_replaced_by_force_alone)
 {
 	static struct place n;
+	int fd;
 
 	node_make(&n);
 	scratch_write(scratch_file(n.out, "b"), "mine", 4);
 	says(&n, backup_commands, " --key-file k --data-dir %d %o/b", 1, "--force");
 	CHECK(stat(scratch_file(n.out, "b"), &(struct stat){ 0 }) == 0);
 	CHECK_INT(scratch_count(n.out, "b", NULL), 1);
+	/* Another one is under way. */
+	fd = open(scratch_file(n.out, "c.new"), O_RDWR | O_CREAT, 0600);
+	CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0);
+	says(&n, backup_commands, " --key-file k --data-dir %d %o/c", 1, "another backup");
+	CHECK_INT(scratch_count(n.out, "c", NULL), 1);
+	close(fd);
 	/* What a killed one left is no obstacle. */
 	scratch_write(scratch_file(n.out, "b.new"), "half", 4);
 	says(&n, backup_commands, " --force --key-file k --data-dir %d %o/b", 0, "Backed up");
