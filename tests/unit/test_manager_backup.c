@@ -417,6 +417,47 @@ TEST(every_changed_byte_and_every_cut_is_refused_and_nothing_is_written)
 	node_done(&n);
 }
 
+/* The node's certificate becomes a worker's. */
+static void demote(struct place *n)
+{
+	struct x509_issue what = { .not_before_s = 1800000000, .not_after_s = 1900000000 };
+	static struct trust t, worker;
+	struct buf der, chain, key;
+
+	buf_init(&der, X509_DER_MAX);
+	buf_init(&chain, 2 * X509_PEM_MAX);
+	buf_init(&key, X509_PEM_MAX);
+	CHECK_INT(trust_load(&t, &n->dir, NULL), 0);
+	CHECK_INT(pem_read_key(t.root_key, what.issuer_key), 0);
+	what.issuer = t.identity.chain[1];
+	what.subject = t.cert.subject;
+	snprintf(what.subject.unit, sizeof(what.subject.unit), "swarm-worker");
+	memcpy(what.point, t.cert.point, sizeof(what.point));
+	what.serial[0] = 1;
+	CHECK_INT(x509_issue(&what, &der, NULL), 0);
+	pem_write(&chain, "CERTIFICATE", buf_slice(&der));
+	pem_write_key(&key, t.identity.key);
+	CHECK_INT(trust_take(&worker, buf_slice(&chain), buf_slice(&key), t.roots,
+			     (struct slice){ NULL, 0 }, NULL), 0);
+	CHECK_INT(trust_save(&worker, &n->dir, NULL), 0);
+	trust_done(&worker);
+	trust_done(&t);
+	buf_done(&der);
+	buf_done(&chain);
+	buf_done(&key);
+}
+
+TEST(a_node_that_is_no_manager_any_more_is_refused)
+{
+	static struct place n;
+
+	node_make(&n);
+	demote(&n);
+	says(&n, backup_commands, " --key-file k --data-dir %d %o/b", 1, "is no manager");
+	CHECK_INT(scratch_count(n.out, "b", NULL), 0);
+	node_done(&n);
+}
+
 /* One that was made well, of what is no node. */
 TEST(a_backup_that_holds_no_node_that_can_run_is_refused)
 {
