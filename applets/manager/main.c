@@ -520,6 +520,8 @@ static int move_node(const struct daemon_config *c, const struct start_options *
 	if (err < 0)
 		return err;
 	err = node_load(a, c->data_dir, &node, &founder, msg);
+	if (node.raft_id == 0)	/* restored from a backup */
+		node.raft_id = new_raft_id();
 	if (err == 0)
 		err = address_full(a, "--listen-addr", o->listen_addr, node.listen_addr,
 				   &node.listen_addr, msg);

@@ -339,6 +339,11 @@ static int load_node(struct daemon *d, struct errmsg *msg)
 
 	if (err < 0)
 		return err;
+	if (c->node.raft_id == 0)
+		return errmsg_set(msg, ERR_INVALID, "%s: restored from a backup: run 'swarmbox "
+				  "init --force-new-cluster' to make it the swarm's only manager; "
+				  "if others still run, remove the folder and join them instead",
+				  c->data_dir);
 	if (d->founder && c->node.begin == RAFT_JOIN)
 		c->node.begin = RAFT_FOUND;
 	err = trust_load(d->trust, &d->dir, msg);

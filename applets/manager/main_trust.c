@@ -294,7 +294,7 @@ int trust_save(const struct trust *t, const struct datadir *dir, struct errmsg *
 }
 
 /* file's text, opened in place. 0 or ERR_CORRUPT. */
-static int unseal(const struct datadir *dir, struct buf *file, struct slice *text)
+static int unseal(const struct seal_key *master, struct buf *file, struct slice *text)
 {
 	static const uint8_t nonce[SEAL_NONCE_LEN];
 	struct slice sealed = { file->data + HEAD_LEN, file->len - HEAD_LEN };
@@ -303,14 +303,14 @@ static int unseal(const struct datadir *dir, struct buf *file, struct slice *tex
 
 	if (file->len < HEAD_LEN + SEAL_TAG_LEN || memcmp(file->data, MAGIC, MAGIC_LEN) != 0)
 		return ERR_CORRUPT;
-	seal_derive(&dir->key, (const uint8_t *)file->data + MAGIC_LEN, PURPOSE, &key);
+	seal_derive(master, (const uint8_t *)file->data + MAGIC_LEN, PURPOSE, &key);
 	err = seal_open(&key, nonce, SLICE(MAGIC), sealed, (uint8_t *)file->data + HEAD_LEN);
 	mem_wipe(&key, sizeof(key));
 	*text = (struct slice){ sealed.data, sealed.len - SEAL_TAG_LEN };
 	return err;
 }
 
-static int parse(struct trust *t, struct slice text, struct errmsg *msg)
+static int parse(struct trust *t, struct slice text)
 {
 	struct slice parts[4];
 
@@ -323,13 +323,19 @@ static int parse(struct trust *t, struct slice text, struct errmsg *msg)
 		text.data += 4 + n;
 		text.len -= 4 + n;
 	}
-	return trust_take(t, parts[0], parts[1], parts[2], parts[3], msg);
+	return trust_take(t, parts[0], parts[1], parts[2], parts[3], NULL);
+}
+
+int trust_read(struct trust *t, const struct seal_key *key, struct buf *file)
+{
+	struct slice text;
+
+	return unseal(key, file, &text) < 0 || parse(t, text) < 0 ? ERR_CORRUPT : 0;
 }
 
 int trust_load(struct trust *t, const struct datadir *dir, struct errmsg *msg)
 {
 	char path[FILE_PATH_MAX];
-	struct slice text;
 	struct buf file;
 	int err = identity_path(dir, path, msg);
 
@@ -337,7 +343,7 @@ int trust_load(struct trust *t, const struct datadir *dir, struct errmsg *msg)
 		return err;
 	buf_init(&file, FILE_MAX + HEAD_LEN + SEAL_TAG_LEN);
 	err = file_read(path, FILE_MAX, &file, msg);
-	if (err == 0 && (unseal(dir, &file, &text) < 0 || parse(t, text, msg) < 0))
+	if (err == 0 && trust_read(t, &dir->key, &file) < 0)
 		err = errmsg_set(msg, ERR_CORRUPT, "%s: damaged, or from another data folder: "
 				 "restore it from a backup, or leave the swarm and join again",
 				 path);

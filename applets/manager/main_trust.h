@@ -48,6 +48,8 @@ void trust_request(struct buf *key, const char *token, const char *availability,
 
 /* Durable when it returns 0. */
 int trust_save(const struct trust *t, const struct datadir *dir, struct errmsg *msg);
+/* What the file holds, opened in place: the caller wipes it. ERR_CORRUPT: as below, without msg. */
+int trust_read(struct trust *t, const struct seal_key *key, struct buf *file);
 /* ERR_NOT_FOUND: there is none. ERR_CORRUPT: damaged, or sealed with another key. */
 int trust_load(struct trust *t, const struct datadir *dir, struct errmsg *msg);
 #endif
