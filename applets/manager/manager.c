@@ -714,8 +714,8 @@ static void set_timer(struct step *s)
 				 m->stop_after_ms : m->stop_ms);
 	next = step_sooner(next, m->forward_ms);
 	next = step_sooner(next, m->members.ask_ms);
-	if (relay_is_due(m) || (m->leading && m->leave_deadline_ms == 0 &&
-				dispatch_is_due(&m->dispatch)))
+	next = step_sooner(next, relay_deadline_ms(m));
+	if (m->leading && m->leave_deadline_ms == 0 && dispatch_is_due(&m->dispatch))
 		next = s->ev->now_ms;
 	next = step_sooner(next, api_deadline(&m->api));	/* 1: at once */
 	effects_add(s->fx, EFFECT_TIMER, 0)->deadline_ms = next;

@@ -40,6 +40,7 @@ struct relay {
 	struct map by_id, by_peer;
 	struct relayed *first, *last;	/* connected to us; those of an older leadership first */
 	uint64_t leadership;		/* counts them: agents begin anew with each */
+	uint64_t next_ms;		/* no more of them before then */
 };
 
 /* Somebody who wants to be a manager, or none any more. */
@@ -199,9 +200,10 @@ void relay_message(struct step *s);
 void relay_peer(struct step *s, uint64_t peer, const struct peer_message *message);
 void relay_peer_down(struct step *s, uint64_t peer);
 /* Another leader, or the same in another term: agents begin anew with it, as relay_run has them
- * do, some in a step. */
+ * do, some at a time. */
 void relay_leader(struct step *s);
-int relay_is_due(const struct manager *m);
+/* When it has something to do; 0 = it has not. */
+uint64_t relay_deadline_ms(const struct manager *m);
 void relay_run(struct step *s);
 /* Is it the session of the agent of this very node? */
 int relay_is_own(const struct manager *m, uint64_t session);
