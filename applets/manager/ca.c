@@ -17,10 +17,19 @@ static int read_cert(const char *pem, struct buf *der)
 	return pem_next(&text, "CERTIFICATE", der) < 0 ? ERR_INVALID : 0;
 }
 
+static void draw(const struct manager_config *config, struct rng *rng, const char *purpose,
+		 struct seal_key *drawn)
+{
+	uint8_t salt[SEAL_SALT_LEN];
+
+	for (size_t i = 0; i < sizeof(salt); i += 8)
+		bytes_put(salt + i, 8, rng_next(rng));
+	seal_derive(&config->secrets, salt, purpose, drawn);
+}
+
 int ca_token(const struct manager_config *config, struct rng *rng, const char *root_cert,
 	     char text[TOKEN_TEXT_LEN + 1])
 {
-	uint8_t salt[SEAL_SALT_LEN];
 	struct seal_key drawn;
 	struct token t;
 	struct buf der;
@@ -29,9 +38,7 @@ int ca_token(const struct manager_config *config, struct rng *rng, const char *r
 	buf_init(&der, X509_DER_MAX);
 	err = read_cert(root_cert, &der);
 	if (err == 0) {
-		for (size_t i = 0; i < sizeof(salt); i += 8)
-			bytes_put(salt + i, 8, rng_next(rng));
-		seal_derive(&config->secrets, salt, "swarmbox join token", &drawn);
+		draw(config, rng, "swarmbox join token", &drawn);
 		token_digest(buf_slice(&der), t.digest);
 		memcpy(t.secret, drawn.bytes, sizeof(t.secret));
 		token_build(&t, text);
@@ -40,6 +47,16 @@ int ca_token(const struct manager_config *config, struct rng *rng, const char *r
 	}
 	buf_done(&der);
 	return err;
+}
+
+void ca_unlock_key(const struct manager_config *config, struct rng *rng,
+		   char text[UNLOCK_TEXT_LEN + 1])
+{
+	struct seal_key drawn;
+
+	draw(config, rng, "swarmbox unlock key", &drawn);
+	unlock_build(&drawn, text);
+	mem_wipe(&drawn, sizeof(drawn));
 }
 
 int ca_issuer(const struct cluster *c, struct buf *subject, struct buf *public_key)

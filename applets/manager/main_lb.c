@@ -157,6 +157,8 @@ void lb_process_start(struct lb_process *p)
 
 void lb_process_stop(struct lb_process *p)
 {
-	if (p->pid > 0)
-		(void)kill(p->pid, SIGTERM);	/* it may have ended already */
+	pid_t pid = p->pid > 0 ? p->pid : find_running(p);
+
+	if (pid > 0)
+		(void)kill(pid, SIGTERM);	/* it may have ended already */
 }

@@ -5,6 +5,7 @@
  *	main_peers.c    connections with other managers
  *	main_join.c     becoming a node of a swarm
  *	main_renew.c    its next certificate, in time
+ *	main_lock.c     what the unlock key opens
  */
 #ifndef SB_APPLETS_MANAGER_MAIN_PRIVATE_H
 #define SB_APPLETS_MANAGER_MAIN_PRIVATE_H
@@ -96,6 +97,14 @@ struct daemon {
 
 /* Gives a machine its event: at once, or after the step that is under way. */
 void daemon_deliver(struct daemon *d, enum who who, struct event *ev);
+/* To ready_fd, once. */
+void daemon_tell(struct daemon *d, const char *text);
+/* Makes the loop, takes signals and answers the API; what serves says is ours comes to the manager,
+ * or to lock_request before there is one. */
+int daemon_listen(struct daemon *d, int (*serves)(struct slice method, struct slice target),
+		  struct errmsg *msg);
+/* EFFECT_REPLY. */
+void daemon_answer(struct daemon *d, const struct effect *x);
 
 /* ---- main_disk.c ---- */
 
@@ -109,6 +118,8 @@ void disk_read(struct daemon *d, const struct effect *x);
 void disk_store(struct daemon *d, const struct effect *x);
 void disk_restart(struct daemon *d, const struct effect *x);
 void disk_wipe(struct daemon *d);
+/* The data folder cannot be written: the manager hears of it, once. */
+void disk_failed(struct daemon *d, const struct errmsg *msg);
 void disk_done(struct daemon *d);
 
 /* ---- main_peers.c ---- */
@@ -131,6 +142,21 @@ void renewal_start(struct daemon *d);
 /* The answer to what it asked. */
 void renewal_answer(struct daemon *d, int status, struct slice body);
 void renewal_done(struct daemon *d);
+
+/* ---- main_lock.c ---- */
+
+/* A new folder that is to be locked from the start, with config->unlock_key; else nothing. Before
+ * anything is sealed in it. */
+int lock_create(struct daemon *d, struct errmsg *msg);
+/* Returns when the data folder is open: at once, or when somebody has given the key. Until then the
+ * API is served as far as it goes without (daemon_listen). d->ended: not any more, this process was
+ * stopped or the node has left. */
+int lock_wait(struct daemon *d, struct errmsg *msg);
+void lock_request(struct daemon *d, const struct event *ev);
+/* EFFECT_LOCK. Wipes it. */
+void lock_seal(struct daemon *d, const struct effect *x);
+/* Before the process begins anew as another program: that one need not be unlocked again. */
+void lock_bequeath(struct daemon *d);
 
 /* ---- main_join.c ---- */
 

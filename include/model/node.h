@@ -74,6 +74,10 @@ struct ca_config {
 	struct slice extra;
 };
 
+struct encryption_config {
+	int auto_lock_managers;
+};
+
 struct cluster_spec {
 	const char *name;	/* "default" */
 	struct labels labels;
@@ -81,6 +85,8 @@ struct cluster_spec {
 	struct raft_settings raft;
 	struct dispatcher_config dispatcher;
 	struct ca_config ca;
+	struct slice task_defaults;	/* JSON, as it came */
+	struct encryption_config encryption;
 	struct slice extra;
 };
 
@@ -92,6 +98,7 @@ struct cluster {
 	/* Internal: the swarm's authority, as PEM, and the tokens that let nodes join. */
 	const char *root_cert, *root_key;
 	const char *worker_token, *manager_token;
+	const char *unlock_key;		/* likewise; SWMKEY-1-...; NULL: managers do not lock */
 };
 
 struct ipam_config {

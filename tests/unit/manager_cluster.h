@@ -46,6 +46,8 @@ struct swarm_node {
 	struct buf orders;		/* of this session, by line */
 	uint32_t sessions;		/* so many began */
 	int exited, wiped, restarts;
+	char lock[64];			/* what the folder is sealed with */
+	int locks;			/* so often it was sealed anew */
 };
 
 struct swarm_answer {

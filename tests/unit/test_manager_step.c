@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "applets/manager/manager.h"
+#include "applets/manager/state/state.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "unit.h"
@@ -41,6 +42,9 @@ struct bench {
 	int exited, exit_status, wiped, log_lines, restarts;
 	uint64_t session, dropped;	/* the newest; one that must begin anew */
 	struct buf sent;	/* session messages, by line */
+	char lock[64];		/* what the folder is sealed with */
+	int locks;		/* so often it was sealed anew */
+	uint64_t unanswered;	/* when it was last: a request that had no answer yet */
 };
 
 static void open_bench(struct bench *b)
@@ -150,6 +154,11 @@ static void carry_out(struct bench *b, const struct effect *x)
 		break;
 	case EFFECT_SESSION_DROP: b->dropped = x->id; break;
 	case EFFECT_RESTART: b->restarts++; break;
+	case EFFECT_LOCK:
+		snprintf(b->lock, sizeof(b->lock), "%.*s", SLICE_ARGS(x->body));
+		b->locks++;
+		b->unanswered = b->answers[b->requests].status ? 0 : b->requests;
+		break;
 	default:
 		abort();
 	}
@@ -241,6 +250,7 @@ static int restart(struct bench *b)
 	forget_answers(b);
 	buf_reset(&b->sent);
 	b->config.begin = RAFT_JOIN;
+	b->config.unlock_key = b->lock[0] ? b->lock : NULL;
 	b->manager = manager_new(&b->config, 2);
 	if (b->snapshot.len && !b->snapshot_id)
 		err = manager_recover_snapshot(b->manager, buf_slice(&b->snapshot), &msg);
@@ -712,6 +722,24 @@ TEST(a_status_that_comes_while_its_service_is_removed_is_taken)
 	run(b);
 	CHECK_INT(b->answers[removed].status, 200);
 	CHECK_STR(GET(b, "/tasks"), "[]\n");
+	close_bench(b);
+}
+
+TEST(the_folder_is_sealed_before_the_one_who_asked_is_told)
+{
+	struct bench *b = ready();
+	uint64_t id, version = state_cluster(manager_state(b->manager))->meta.version;
+	char target[64];
+
+	snprintf(target, sizeof(target), "/swarm/update?version=%llu", (unsigned long long)version);
+	id = request(b, "POST", target,
+		     "{\"Name\":\"default\",\"EncryptionConfig\":{\"AutoLockManagers\":true}}");
+	CHECK_INT(b->locks, 0);
+	run(b);
+	CHECK_INT(b->answers[id].status, 200);
+	CHECK_INT(b->locks, 1);
+	CHECK_INT(b->unanswered, id);
+	CHECK(has(GET(b, "/swarm/unlockkey"), b->lock) && b->lock[0]);
 	close_bench(b);
 }
 
