@@ -113,13 +113,16 @@ static void run(struct lb_process *p)
 	char *argv[] = { "swarmbox", "lb", "--netmap", p->netmap, NULL };
 
 	loop_signals_restore(p->loop);
+	(void)syscall(SYS_close_range, 3, ~0U, 0);
 	execv("/proc/self/exe", argv);
 	_exit(127);
 }
 
+/* As long as the child holds a copy of a connection, the loop goes on to watch it when we have closed
+ * it. So it gives up all of them first, and vfork returns after that. */
 static void start(struct lb_process *p)
 {
-	pid_t pid = fork();
+	pid_t pid = vfork();
 
 	if (pid == 0)
 		run(p);

@@ -1,5 +1,5 @@
-/* Managers that lock: every one's folder is sealed with the swarm's unlock key, and never, be it for
- * a moment, with an older one or with none. */
+/* Managers that lock: every folder is sealed with the swarm's unlock key, and never, not for a
+ * moment, with an older one or with none. */
 #include <stdio.h>
 #include <string.h>
 #include "applets/manager/state/state.h"
