@@ -36,7 +36,7 @@ daemon() {
 }
 # typed I KEY: unlocks at a terminal; prints what that shows.
 typed() {
-	x "$1" python3 -c 'import os, pty, sys
+	x "$1" timeout 10 python3 -c 'import os, pty, sys
 pid, fd = pty.fork()
 if pid == 0:
     os.execv(sys.argv[1], [sys.argv[1], "swarm", "unlock"])
@@ -143,9 +143,8 @@ for i in 1 2 3; do
 	check "the new one does" unlock $i "$second"
 	check "the swarm is whole" eventually 10 is 3 managers
 done
-check "all at once" sh -c "for i in 1 2 3; do '$LAB' x \$i true; done"
 for i in 1 2 3; do sb_kill $i; done
-for i in 1 2 3; do start $i; done
+for i in 1 2 3; do check "all were killed, host $i starts" start $i; done
 for i in 1 2 3; do check "host $i is unlocked" unlock $i "$second"; done
 check "the swarm is whole" eventually 10 is 3 managers
 check "the services are there" eventually 10 is 2/2 replicas
