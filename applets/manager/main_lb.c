@@ -118,8 +118,8 @@ static void run(struct lb_process *p)
 	_exit(127);
 }
 
-/* As long as the child holds a copy of a connection, one that we close is still watched. So it gives
- * up all of them first, and vfork returns after that. */
+/* As long as the child holds copies of our connections, one that we close is still watched. So it
+ * gives up all of them first, and vfork returns after that. */
 static void start(struct lb_process *p)
 {
 	pid_t pid = vfork();
