@@ -1,5 +1,6 @@
 /*
- * swarmbox init, join and manager: what is asked for, then the daemon in the background or here.
+ * swarmbox init, join, manager and worker: what is asked for, then the daemon in the background or
+ * here.
  * Contracts are in main.h.
  *
  * A new node is written by the daemon itself, under the data folder's lock (create); here is only
@@ -17,6 +18,7 @@
 #include <unistd.h>
 #include <netinet/in.h>
 #include "applets/applet.h"
+#include "applets/manager/main_address.h"
 #include "applets/manager/main_commands.h"
 #include "applets/manager/main_node.h"
 #include "applets/swarm/swarm.h"
@@ -28,19 +30,20 @@
 #include "io/datadir.h"
 #include "io/entropy.h"
 #include "io/sock.h"
+#include "model/node.h"
 
 enum {
 	READY_MS = 60000,	/* recovery of the largest log, by far */
 	PING_MS = 5000,
-	CLUSTER_PORT = 2377,
 	ANSWER_MS = 20000,	/* for a manager to answer, as docker's join waits */
 	ANSWER_AGAIN_MS = 250,
 	STOPPING_MS = 2000,	/* for a daemon to let go of the data folder */
+	ROLE_LEN = 7,		/* "manager" */
 };
 
 struct start_options {
 	const char *data_dir, *run_dir, *engine;
-	const char *listen_addr, *advertise_addr, *default_addr_pool, *token;
+	const char *listen_addr, *advertise_addr, *default_addr_pool, *token, *availability;
 	int foreground, force_new_cluster, autolock;
 };
 
@@ -61,11 +64,15 @@ struct start_options {
 	       "Address that other nodes reach this one at"), \
 	OPTION(listen_addr, "listen-addr", OPTION_STRING, "HOST[:PORT]", "0.0.0.0:2377", \
 	       "Address to listen at for other nodes")
+#define AVAILABILITY \
+	OPTION(availability, "availability", OPTION_STRING, "active|pause|drain", "active", \
+	       "Whether this node may get tasks")
 #define FOREGROUND \
 	OPTION(foreground, "foreground", OPTION_FLAG, NULL, NULL, "Do not go to the background")
 
 static const struct option init_options[] = {
 	ADDRESSES,
+	AVAILABILITY,
 	OPTION(default_addr_pool, "default-addr-pool", OPTION_STRING, "SUBNET", "10.0.0.0/8",
 	       "Pool that networks get their subnets from"),
 	OPTION(autolock, "autolock", OPTION_FLAG, NULL, NULL,
@@ -78,6 +85,7 @@ static const struct option init_options[] = {
 };
 static const struct option join_options[] = {
 	ADDRESSES,
+	AVAILABILITY,
 	OPTION(token, "token", OPTION_STRING, "TOKEN", NULL,
 	       "What lets this node in: see 'swarmbox swarm join-token'"),
 	FOREGROUND,
@@ -97,7 +105,8 @@ const struct command init_commands[] = {
 	{ 0 },
 };
 const struct command join_commands[] = {
-	{ .name = "", .summary = "Join a swarm as one of its managers", .arguments = "HOST[:PORT]",
+	{ .name = "", .summary = "Join a swarm: the token says whether as worker or manager",
+	  .arguments = "HOST[:PORT]",
 	  .options = join_options, .size = sizeof(struct start_options), .args_min = 1,
 	  .args_max = 1 },
 	{ 0 },
@@ -105,6 +114,13 @@ const struct command join_commands[] = {
 const struct command manager_commands[] = {
 	{ .name = "", .summary = "Run this node, which init or join has set up", .arguments = "",
 	  .options = manager_options, .size = sizeof(struct start_options) },
+	{ 0 },
+};
+
+/* One daemon: the node's certificate says what it is, and that may change. */
+const struct command worker_commands[] = {
+	{ .name = "", .summary = "Run this node, whatever its role: as 'swarmbox manager'",
+	  .arguments = "", .options = manager_options, .size = sizeof(struct start_options) },
 	{ 0 },
 };
 
@@ -243,49 +259,6 @@ static int check_engine(const char *path, struct errmsg *msg)
 	return err;
 }
 
-/* Our address in packets to that one. None is sent. */
-static void find_address(uint32_t to, char out[16])
-{
-	struct sockaddr_in self = { 0 };
-	socklen_t n = sizeof(self);
-	int fd = sock_connect_udp(to, 9, NULL);
-
-	if (fd < 0 || getsockname(fd, (struct sockaddr *)&self, &n) < 0)
-		self.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd >= 0)
-		close(fd);
-	ipv4_format(ntohl(self.sin_addr.s_addr), out);
-}
-
-/* "HOST", "HOST:PORT" or NULL -> "ADDRESS:PORT" in a. */
-static int full_address(struct arena *a, const char *option, const char *given,
-			const char *fallback, const char **out, struct errmsg *msg)
-{
-	struct slice port = slice_of(given ? given : fallback), host = slice_cut(&port, ':');
-	uint64_t number = CLUSTER_PORT;
-	uint32_t address;
-	char text[16];
-
-	if (ipv4_parse(host, &address) < 0 ||
-	    (port.data && (slice_to_u64(port, 65535, &number) < 0 || number == 0)))
-		return errmsg_set(msg, ERR_INVALID, "%s %s: must be an IPv4 address with an "
-				  "optional port", option, given);
-	ipv4_format(address, text);
-	*out = arena_printf(a, "%s:%llu", text, (unsigned long long)number);
-	return 0;
-}
-
-/* "ADDRESS:PORT", as full_address makes it. */
-static void split_address(const char *text, uint32_t *address, uint16_t *port)
-{
-	struct slice rest = slice_of(text);
-	uint64_t number = 0;
-
-	(void)ipv4_parse(slice_cut(&rest, ':'), address);
-	(void)slice_to_u64(rest, 65535, &number);
-	*port = (uint16_t)number;
-}
-
 static uint64_t new_raft_id(void)
 {
 	uint64_t id = 0;
@@ -300,7 +273,7 @@ static int new_node(struct arena *a, const struct start_options *o, const char *
 		    struct manager_config *node, struct errmsg *msg)
 {
 	char address[16], *id = arena_new(a, ID_LEN + 1);
-	uint32_t to = 0xc0000201;	/* 192.0.2.1, RFC 5737: what the default route leads to */
+	uint32_t to = ADDRESS_ANYWHERE, own;
 	uint16_t port;
 	struct rng rng;
 	uint64_t seed;
@@ -321,12 +294,15 @@ static int new_node(struct arena *a, const struct start_options *o, const char *
 	node->contacts = manager ? manager : "";
 	node->default_addr_pool = o->default_addr_pool ? o->default_addr_pool : "10.0.0.0/8";
 	if (manager)
-		split_address(manager, &to, &port);
-	find_address(to, address);
-	err = full_address(a, "--listen-addr", o->listen_addr, "0.0.0.0", &node->listen_addr, msg);
+		address_split(manager, &to, &port);
+	own = sock_own_address(to);
+	ipv4_format(own ? own : INADDR_LOOPBACK, address);
+	err = address_full(a, "--listen-addr", o->listen_addr, "0.0.0.0", &node->listen_addr, msg);
 	if (err == 0)
-		err = full_address(a, "--advertise-addr", o->advertise_addr, address,
+		err = address_full(a, "--advertise-addr", o->advertise_addr, address,
 				   &node->advertise_addr, msg);
+	if (err == 0)
+		node->advertise_fixed = !address_is_local(node->advertise_addr);
 	return err;
 }
 
@@ -358,7 +334,7 @@ static int wait_manager(const char *manager, struct errmsg *msg)
 	uint16_t port;
 	int err;
 
-	split_address(manager, &address, &port);
+	address_split(manager, &address, &port);
 	for (;;) {
 		why = (struct errmsg){ { 0 } };
 		err = try_manager(address, port, end, &why);
@@ -399,8 +375,10 @@ static int run_detached(struct daemon_config *c)
 	return daemon_run(c);
 }
 
-/* Waits for what the daemon says: 0 when it is ready, 1 when it is locked. */
-static int wait_ready(int fd, const struct daemon_config *c, struct errmsg *msg)
+/* Waits for what the daemon says: 0 when it is ready, and the role that it has; 1 when it is
+ * locked. */
+static int wait_ready(int fd, const struct daemon_config *c, char role[ROLE_LEN + 1],
+		      struct errmsg *msg)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char text[ERRMSG_MAX] = "";
@@ -414,15 +392,17 @@ static int wait_ready(int fd, const struct daemon_config *c, struct errmsg *msg)
 		return errmsg_set(msg, ERR_TIMEOUT, "not ready after %d s: see %s/swarmbox.log",
 				  READY_MS / 1000, c->run_dir);
 	n = read(fd, text, sizeof(text) - 1);
-	if (n > 0 && slice_has_prefix(slice_of(text), "ready"))
+	if (n > 0 && slice_has_prefix(slice_of(text), "ready ")) {
+		snprintf(role, ROLE_LEN + 1, "%.*s", (int)strcspn(text + 6, "\n"), text + 6);
 		return 0;
+	}
 	if (n > 0 && slice_has_prefix(slice_of(text), "locked"))
 		return 1;
 	return errmsg_set(msg, ERR_IO, "%s", n > 0 ? text : "the daemon ended: see its log");
 }
 
 /* The exit status, or < 0: it runs, but waits for its unlock key, and that was said. */
-static int start_detached(struct daemon_config *c, const char *what)
+static int start_detached(struct daemon_config *c, const char *what, char role[ROLE_LEN + 1])
 {
 	struct errmsg msg = { { 0 } };
 	int fds[2], said;
@@ -438,7 +418,7 @@ static int start_detached(struct daemon_config *c, const char *what)
 		_exit(run_detached(c));
 	}
 	close(fds[1]);
-	said = wait_ready(fds[0], c, &msg);
+	said = wait_ready(fds[0], c, role, &msg);
 	close(fds[0]);
 	if (said < 0)
 		return fail(what, &msg);
@@ -473,7 +453,9 @@ static void say_welcome(const struct daemon_config *c)
 	       "To run something on it:\n\n"
 	       "    swarmbox service create --name web --replicas 2 --publish 8080:80 IMAGE\n"
 	       "    swarmbox stack deploy -c FILE NAME\n\n"
-	       "To add a manager, run on this node, and what it prints on the other:\n\n"
+	       "To add a worker, or a manager, run on this node, and what it prints on the "
+	       "other:\n\n"
+	       "    swarmbox swarm join-token worker\n"
 	       "    swarmbox swarm join-token manager\n\n"
 	       "The docker command talks to it with DOCKER_HOST=unix://%s\n",
 	       c->node.node_id, c->api_path);
@@ -505,6 +487,7 @@ static int start_new(struct daemon_config *c, const struct start_options *o, con
 	int stay = o->foreground == OPTION_YES || getenv("SWARMBOX_FOREGROUND");
 	const char *name = manager ? "join" : "init";
 	struct errmsg msg = { { 0 } };
+	char role[ROLE_LEN + 1] = "";
 	int status;
 
 	if (daemon_node_exists(c->data_dir)) {
@@ -516,7 +499,13 @@ static int start_new(struct daemon_config *c, const struct start_options *o, con
 	}
 	if (manager && !o->token) {
 		errmsg_set(&msg, ERR_INVALID, "a token is needed: 'swarmbox swarm join-token "
-			   "manager' on a manager prints the whole command");
+			   "worker' on a manager prints the whole command");
+		return fail(name, &msg);
+	}
+	if (o->availability && availability_parse(slice_of(o->availability),
+						  &c->node.availability) < 0) {
+		errmsg_set(&msg, ERR_INVALID, "--availability %s: must be active, pause or drain",
+			   o->availability);
 		return fail(name, &msg);
 	}
 	if (new_node(a, o, manager, &c->node, &msg) < 0 || check_engine(c->engine_path, &msg) < 0 ||
@@ -526,11 +515,12 @@ static int start_new(struct daemon_config *c, const struct start_options *o, con
 	c->token = o->token;
 	if (o->autolock == OPTION_YES)
 		draw_unlock_key(c);
+	c->availability = o->availability;
 	if (stay)
 		return daemon_run(c);
-	status = start_detached(c, name);
+	status = start_detached(c, name, role);
 	if (status == 0 && manager)
-		puts("This node joined a swarm as a manager.");
+		printf("This node joined a swarm as a %s.\n", role);
 	else if (status == 0)
 		say_welcome(c);
 	return status;
@@ -556,12 +546,15 @@ static int move_node(const struct daemon_config *c, const struct start_options *
 	if (err < 0)
 		return err;
 	err = node_load(a, c->data_dir, &node, &founder, msg);
+	if (node.raft_id == 0)	/* restored from a backup */
+		node.raft_id = new_raft_id();
 	if (err == 0)
-		err = full_address(a, "--listen-addr", o->listen_addr, node.listen_addr,
+		err = address_full(a, "--listen-addr", o->listen_addr, node.listen_addr,
 				   &node.listen_addr, msg);
 	if (err == 0)
-		err = full_address(a, "--advertise-addr", o->advertise_addr, node.advertise_addr,
+		err = address_full(a, "--advertise-addr", o->advertise_addr, node.advertise_addr,
 				   &node.advertise_addr, msg);
+	node.advertise_fixed = err == 0 && !address_is_local(node.advertise_addr);
 	if (err == 0)
 		err = node_save(c->data_dir, &node, founder, msg);
 	datadir_close(&dir);
@@ -572,6 +565,7 @@ static int move_node(const struct daemon_config *c, const struct start_options *
 static int start_forced(struct daemon_config *c, const struct start_options *o, struct arena *a)
 {
 	struct errmsg msg = { { 0 } };
+	char role[ROLE_LEN + 1];
 	int founder, status;
 
 	if (node_load(a, c->data_dir, &c->node, &founder, &msg) == ERR_NOT_FOUND)
@@ -590,7 +584,7 @@ static int start_forced(struct daemon_config *c, const struct start_options *o, 
 	c->node.begin = RAFT_FORCE;
 	if (o->foreground == OPTION_YES || getenv("SWARMBOX_FOREGROUND"))
 		return daemon_run(c);
-	status = start_detached(c, "init");
+	status = start_detached(c, "init", role);
 	if (status == 0)
 		printf("Swarm recovered: this node (%s) is now its only manager; all that it had "
 		       "recorded is kept.\n\n"
@@ -607,6 +601,7 @@ static int start_with(const struct command *command, const struct option_result 
 	const struct start_options *o = r->values;
 	struct errmsg msg = { { 0 } };
 	const char *manager = NULL;
+	char role[ROLE_LEN + 1];
 
 	if (take_options(r, c, &msg) < 0)
 		return fail(name, &msg);
@@ -616,16 +611,16 @@ static int start_with(const struct command *command, const struct option_result 
 	if (command == init_commands && o->force_new_cluster == OPTION_YES)
 		return start_forced(c, o, a);
 	if (command == join_commands &&
-	    full_address(a, "HOST", r->args[0], NULL, &manager, &msg) < 0)
+	    address_full(a, "HOST", r->args[0], NULL, &manager, &msg) < 0)
 		return fail(name, &msg);
-	if (command != manager_commands)
+	if (command != manager_commands && command != worker_commands)
 		return start_new(c, o, manager, a);
 	if (!daemon_node_exists(c->data_dir)) {
 		errmsg_set(&msg, ERR_NOT_FOUND, "%s holds no node of a swarm: make one with "
 			   "'swarmbox init' or 'swarmbox join'", c->data_dir);
 		return fail(name, &msg);
 	}
-	return o->foreground == OPTION_NO ? start_detached(c, name) : daemon_run(c);
+	return o->foreground == OPTION_NO ? start_detached(c, name, role) : daemon_run(c);
 }
 
 static int start(const struct command *command, const char *path, int argc, char **argv)
@@ -658,4 +653,9 @@ int join_main(int argc, char **argv)
 int manager_main(int argc, char **argv)
 {
 	return start(manager_commands, "swarmbox manager", argc, argv);
+}
+
+int worker_main(int argc, char **argv)
+{
+	return start(worker_commands, "swarmbox worker", argc, argv);
 }

@@ -13,14 +13,15 @@ struct daemon_config {
 	char api_path[FILE_PATH_MAX];		/* our own */
 	/* "127.0.0.1:2375": the API is answered there as well; "" = not. A loopback address. */
 	char api_tcp[24];
-	/* Gets "ready\n", "locked\n" (the node waits for its unlock key) or one line of error; -1 =
-	 * none. */
+	/* Gets "ready ROLE\n", "locked\n" (the node waits for its unlock key) or one line of error;
+	 * -1 = none. */
 	int ready_fd;
 	/* init and join: the data folder must hold no node, this one is written (it is a founder
 	 * when node.begin is RAFT_FOUND) and wiped again when it cannot be started. */
 	int create;
-	/* create, with node.begin RAFT_JOIN: at the manager node.contacts. */
-	const char *token;
+	/* create, with node.begin RAFT_JOIN: at the manager node.contacts. availability: NULL or
+	 * a word. */
+	const char *token, *availability;
 	/* create: in, "" or what the new swarm's managers lock with. Then what the data folder is
 	 * sealed with; to be wiped. */
 	char unlock_key[UNLOCK_TEXT_LEN + 1];
@@ -43,4 +44,5 @@ int daemon_node_exists(const char *data_dir);
 int init_main(int argc, char **argv);
 int join_main(int argc, char **argv);
 int manager_main(int argc, char **argv);
+int worker_main(int argc, char **argv);
 #endif

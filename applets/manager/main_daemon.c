@@ -11,12 +11,15 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "applets/manager/ca.h"
+#include "applets/manager/main_address.h"
 #include "applets/manager/main_private.h"
 #include "base/mem.h"
 #include "base/timefmt.h"
 #include "io/clock.h"
 #include "io/entropy.h"
 #include "io/log.h"
+#include "io/sock.h"
 
 enum {
 	FDS_WANTED = 2 * SERVER_CONNECTIONS_MAX + SERVER_SPARE_FDS,
@@ -25,6 +28,7 @@ enum {
 	/* For the daemon before us to let go of the data folder: one that was killed in the midst
 	 * of a sync holds it until a slow disk is done. */
 	LOCK_MS = 5000,
+	SETTLE_MS = 300,	/* from a change of addresses until they are looked at */
 };
 
 struct queued {
@@ -64,7 +68,7 @@ static void announce(struct daemon *d)
 		if (trust_save(d->trust, &d->dir, &msg) < 0)
 			log_printf(LOG_ERROR, "%s", msg.text);
 	}
-	daemon_tell(d, "ready\n");
+	daemon_tell(d, d->is_manager ? "ready manager\n" : "ready worker\n");
 }
 
 static void step(struct daemon *d, enum who who, struct event *ev)
@@ -82,7 +86,7 @@ static void step(struct daemon *d, enum who who, struct event *ev)
 	for (uint32_t i = 0; i < fx->count; i++)
 		carry_out(d, who, &fx->items[i]);
 	d->stepping = 0;
-	if (!d->announced && manager_is_ready(d->manager))
+	if (!d->announced && (d->is_manager ? manager_is_ready(d->manager) : d->welcome))
 		announce(d);
 }
 
@@ -210,7 +214,7 @@ static void end_turn(void *context)
 		d->flush_due = 0;
 		if (more)
 			daemon_deliver(d, MANAGER, &flush);
-		peers_flush(&d->peers);
+		links_flush(d);
 		more |= disk_sync(d);
 		if (!more)
 			return;
@@ -226,32 +230,23 @@ static void on_turn_timer(struct loop_timer *t)
 	(void)t;	/* the turn it made is enough: end_turn runs at its end */
 }
 
-static void send_message(struct daemon *d, enum who from, const struct effect *x)
+static void session_effect(struct daemon *d, enum who from, const struct effect *x)
 {
-	struct event ev = { .kind = EVENT_SESSION_MESSAGE, .id = x->id, .body = x->body };
-
-	if (x->id == d->session)
-		daemon_deliver(d, from == MANAGER ? WORKER : MANAGER, &ev);
+	if (from == WORKER)
+		agent_send_up(d, x);
+	else if (x->id != d->own)
+		links_agent(d, x);
+	else if (x->kind == EFFECT_SESSION_SEND)
+		agent_send_down(d, x);
+	else
+		agent_restart_own(d);
 }
 
-static void session_up(struct daemon *d)
+void daemon_restart(struct daemon *d)
 {
-	struct event up = { .kind = EVENT_SESSION_UP, .id = ++d->session,
-			    .text = slice_of(d->config->node.node_id) };
-
-	daemon_deliver(d, MANAGER, &up);
-	daemon_deliver(d, WORKER, &up);
-}
-
-static void session_drop(struct daemon *d, const struct effect *x)
-{
-	struct event down = { .kind = EVENT_SESSION_DOWN, .id = x->id };
-
-	if (x->id != d->session)
-		return;
-	daemon_deliver(d, MANAGER, &down);
-	daemon_deliver(d, WORKER, &down);
-	session_up(d);
+	d->ended = 1;
+	d->restart = 1;
+	loop_stop(&d->loop);
 }
 
 static void publish(struct daemon *d, const struct effect *x)
@@ -316,14 +311,16 @@ static void carry_out(struct daemon *d, enum who who, const struct effect *x)
 	case EFFECT_RESTART: disk_restart(d, x); break;
 	case EFFECT_PEERS:
 	case EFFECT_PEER_DIAL:
+	case EFFECT_PEER_DROP:
 	case EFFECT_PEER_SEND: links_effect(d, x); break;
 	case EFFECT_REPLY: daemon_answer(d, x); break;
 	case EFFECT_REPLY_CHUNK: server_piece(&d->server, x->id, x->body, x->more); break;
-	case EFFECT_SESSION_SEND: send_message(d, who, x); break;
-	case EFFECT_SESSION_DROP: session_drop(d, x); break;
+	case EFFECT_SESSION_SEND:
+	case EFFECT_SESSION_DROP: session_effect(d, who, x); break;
 	case EFFECT_ENGINE_CALL: call_engine(d, x); break;
 	case EFFECT_ENGINE_CANCEL: engine_cancel(&d->engine, x->id); break;
 	case EFFECT_PUBLISH: publish(d, x); break;
+	case EFFECT_NODE: agent_node(d, x); break;
 	case EFFECT_WIPE: disk_wipe(d); break;
 	}
 }
@@ -356,6 +353,11 @@ static int load_node(struct daemon *d, struct errmsg *msg)
 
 	if (err < 0)
 		return err;
+	if (c->node.raft_id == 0)
+		return errmsg_set(msg, ERR_INVALID, "%s: restored from a backup: run 'swarmbox "
+				  "init --force-new-cluster' to make it the swarm's only manager; "
+				  "if others still run, remove the folder and join them instead",
+				  c->data_dir);
 	if (d->founder && c->node.begin == RAFT_JOIN)
 		c->node.begin = RAFT_FOUND;
 	err = lock_wait(d, msg);
@@ -390,7 +392,8 @@ static int open_node(struct daemon *d, struct errmsg *msg)
 				  "\"swarmbox leave\" to leave this swarm first.");
 	err = c->create ? create_node(d, msg) : load_node(d, msg);
 	if (err == 0 && !d->ended && d->trust->root_key.len) {
-		c->node.swarm_id = d->trust->cert.subject.organisation;
+		c->node.swarm_id = arena_str(&d->arena,
+					     slice_of(d->trust->cert.subject.organisation));
 		c->node.root_cert = arena_str(&d->arena, d->trust->roots);
 		c->node.root_key = arena_str(&d->arena, d->trust->root_key);
 	}
@@ -403,8 +406,10 @@ static void make_machines(struct daemon *d)
 	uint64_t seed;
 
 	entropy_fill(&seed, sizeof(seed));
+	d->tls_info = d->trust->tls_info;
 	d->worker = worker_new(&(struct worker_config){
-		d->config->node.node_id, d->config->node.hostname }, seed);
+		d->config->node.node_id, d->config->node.hostname,
+		d->config->node.advertise_addr, &d->tls_info }, seed);
 	for (int i = MANAGER; i <= WORKER; i++) {
 		d->machines[i].daemon = d;
 		d->machines[i].who = (enum who)i;
@@ -420,10 +425,8 @@ int daemon_listen(struct daemon *d, int (*serves)(struct slice method, struct sl
 	static const char headers[] =
 		"Api-Version: 1.41\r\nDocker-Experimental: false\r\nOstype: linux\r\n"
 		"Server: Docker/swarmbox-" SB_VERSION " (linux)\r\n";
-	int err = loop_init(&d->loop, msg);
+	int err = loop_signals(&d->loop, on_signal, d, msg);
 
-	if (err == 0)
-		err = loop_signals(&d->loop, on_signal, d, msg);
 	if (err < 0)
 		return err;
 	d->server_handler = (struct server_handler){ d, serves, on_request, on_gone };
@@ -444,6 +447,55 @@ static int open_ends(struct daemon *d, struct errmsg *msg)
 	return err < 0 ? err : links_start(d, msg);
 }
 
+/* ---- addresses ---------------------------------------------------------------- */
+
+/* 1 if this node is reached elsewhere from now on. */
+static int follow_address(struct daemon *d)
+{
+	struct daemon_config *c = d->config;
+	struct errmsg msg = { { 0 } };
+
+	if (!address_follow(&d->arena, &c->node))
+		return 0;
+	log_printf(LOG_INFO, "this node is reached at %s from now on", c->node.advertise_addr);
+	if (node_save(c->data_dir, &c->node, d->founder, &msg) < 0)
+		log_printf(LOG_ERROR, "%s", msg.text);
+	return 1;
+}
+
+/* All that knows the old one begins anew. */
+static void on_addresses_timer(struct loop_timer *t)
+{
+	struct daemon *d = t->context;
+
+	if (follow_address(d))
+		daemon_restart(d);
+}
+
+/* One goes before the next comes. */
+static void on_addresses(struct loop_watch *w, uint32_t events)
+{
+	struct daemon *d = w->context;
+
+	(void)events;
+	sock_drain(w->fd);
+	loop_timer_set(&d->loop, &d->addresses_timer, loop_now_ms(&d->loop) + SETTLE_MS);
+}
+
+static void watch_addresses(struct daemon *d)
+{
+	int fd = sock_address_changes();
+
+	d->addresses = (struct loop_watch){ .call = on_addresses, .context = d };
+	d->addresses_timer = (struct loop_timer){ .call = on_addresses_timer, .context = d };
+	if (fd >= 0 && loop_watch(&d->loop, &d->addresses, fd, EPOLLIN) == 0)
+		return;
+	log_printf(LOG_WARNING, "changes of this host's addresses will be seen at the next start "
+		   "only");
+	if (fd >= 0)
+		close(fd);
+}
+
 static void begin(struct daemon *d)
 {
 	struct slice node = slice_of(d->config->node.node_id);
@@ -454,10 +506,11 @@ static void begin(struct daemon *d)
 	d->stepping = 1;
 	daemon_deliver(d, MANAGER, &start);
 	daemon_deliver(d, WORKER, &start);
-	session_up(d);
+	agent_begin(d);
 	d->stepping = 0;
 	drain(d);
 	renewal_start(d);
+	watch_addresses(d);
 	lb_process_start(&d->lb);
 }
 
@@ -469,8 +522,12 @@ static void end(struct daemon *d)
 	(void)unlink(d->config->api_path);
 	server_done(&d->server);
 	engine_done(&d->engine);
-	peers_done(&d->peers);
+	agent_end(d);
 	renewal_done(d);
+	if (d->addresses.events)
+		loop_close(&d->loop, &d->addresses);
+	loop_timer_clear(&d->loop, &d->addresses_timer);
+	links_done(d);
 	disk_done(d);
 }
 
@@ -494,9 +551,20 @@ static int prepare(struct daemon *d, struct errmsg *msg)
 
 	raise_limit();
 	if (err == 0)
+		err = loop_init(&d->loop, msg);
+	if (err == 0)
 		err = open_node(d, msg);
 	if (err < 0 || d->ended)
 		return err;
+	if (!d->config->create)
+		(void)follow_address(d);
+	d->is_manager = strcmp(d->trust->cert.subject.unit, ca_manager_unit) == 0;
+	d->config->node.worker = !d->is_manager;
+	if (d->config->node.worker && d->config->node.begin == RAFT_FORCE)
+		return errmsg_set(msg, ERR_INVALID, "--force-new-cluster: this node is a worker: "
+				  "only a manager has recorded the swarm");
+	if (!d->is_manager && d->config->node.unlock_key)
+		lock_open(d);
 	make_machines(d);
 	err = disk_recover(d, msg);
 	if (err == 0 && !d->server.loop)	/* else it was locked */
@@ -541,9 +609,8 @@ int daemon_run(struct daemon_config *config)
 
 	d.config = config;
 	d.last = &d.first;
-	d.trust = &d.trusts[0];
+	d.trust = mem_new(sizeof(*d.trust));
 	d.turn_timer.call = on_turn_timer;
-	d.wal.fd = -1;
 	d.lb.status = on_ports_status;
 	d.lb.context = &d;
 	arena_init(&d.arena);

@@ -44,8 +44,16 @@ int disk_recover(struct daemon *d, struct errmsg *msg)
 		.create = d->config->create, .wal = &d->wal, .context = d, .save = save_node,
 		.log = log_text,
 	};
-	int err = recover_manager(&r, msg);
+	uint64_t seed;
+	int err;
 
+	if (!d->is_manager) {
+		entropy_fill(&seed, sizeof(seed));
+		d->manager = manager_new(&d->config->node, seed);
+		d->log_failed = 1;	/* there is none */
+		return datadir_wipe_log(&d->dir, msg);
+	}
+	err = recover_manager(&r, msg);
 	d->manager = r.manager;
 	return err;
 }
@@ -117,13 +125,14 @@ static void copy_main(struct daemon *d, int fd)
 	close_others(fd, d->dir.raft.fd);
 	err = snapshot_begin(&w, &d->dir.raft, &d->dir.key, d->saving.index, &msg);
 	if (err == 0) {
-		(void)manager_snapshot(d->manager, &w.sink);	/* the writer remembers why */
+		/* The writer remembers why. */
+		(void)manager_snapshot(d->manager, &w.file.sink);
 		err = snapshot_finish(&w, &msg);
 	}
 	if (err < 0)
 		(void)!write(fd, msg.text, strlen(msg.text));
 	else
-		(void)!write(fd, &w.length, sizeof(w.length));
+		(void)!write(fd, &w.file.length, sizeof(w.file.length));
 	_exit(err < 0);
 }
 
@@ -263,7 +272,7 @@ void disk_read(struct daemon *d, const struct effect *x)
 		log_printf(LOG_WARNING, "a manager's snapshot: %s", msg.text);
 	} else {
 		ev.body = buf_slice(&piece);
-		ev.more = x->offset + piece.len < r->reader.length;
+		ev.more = x->offset + piece.len < r->reader.file.length;
 	}
 	if (r && (ev.status < 0 || !ev.more))
 		reading_end(r);
@@ -342,7 +351,8 @@ void disk_wipe(struct daemon *d)
 
 	d->log_failed = 1;	/* there is no log any more */
 	saving_end(d);
-	wal_close(&d->wal);
+	if (d->is_manager)
+		wal_close(&d->wal);
 	if (datadir_wipe(&d->dir, &msg) < 0)
 		log_printf(LOG_ERROR, "%s", msg.text);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

@@ -1,56 +1,88 @@
 /*
  * A node that joins: a key, a request, and a manager that certifies it. Contracts are in
- * main_private.h and io/enrol.h.
+ * main_private.h and io/agent.h.
  */
-#include <poll.h>
 #include <string.h>
+#include "applets/manager/ca.h"
 #include "applets/manager/main_private.h"
 #include "base/mem.h"
 #include "codec/json.h"
-#include "codec/netmap.h"
 #include "crypt/token.h"
 #include "io/clock.h"
-#include "io/enrol.h"
 
 enum {
 	JOIN_MS = 20000,	/* as docker's join waits */
 	AGAIN_MS = 250,
-	ANSWER_MAX = 64 << 10,
+};
+
+struct joining {
+	struct daemon *d;
+	struct enrol enrol;
+	struct channel_config channels;
+	struct tls_pin pin;	/* the authority that the token names */
+	struct loop_timer again;
+	uint64_t end_ms;
+	int status;		/* as enrol's `done` */
+	struct buf answer;
 };
 
 /* Until a manager answers, be it no: one that starts, or looks for a leader, is asked again. */
-static int ask(struct daemon *d, struct enrol *e, struct errmsg *msg)
+static void on_answer(void *context, int status, struct slice body)
 {
-	struct slice port = slice_of(d->config->node.contacts), host = slice_cut(&port, ':');
-	uint64_t end = clock_now_ms() + JOIN_MS, number = 0;
-	int err = ipv4_parse(host, &e->address);
+	struct joining *j = context;
+	uint64_t now_ms = loop_now_ms(&j->d->loop);
 
-	if (err == 0)
-		err = slice_to_u64(port, UINT16_MAX, &number);
-	e->port = (uint16_t)number;
-	while (err == 0) {
-		buf_reset(e->answer);
-		err = enrol_ask(e, msg);
-		if (err == ERR_DENIED)
-			return errmsg_prefix(msg, err, "the manager at %s is not of the swarm that "
-					     "the token is for, or the token is old",
-					     d->config->node.contacts);
-		if ((err == 0 && e->status != 503) || clock_now_ms() >= end)
-			break;
-		err = 0;
-		(void)poll(NULL, 0, AGAIN_MS);
+	if (status == 503 && now_ms < j->end_ms) {
+		loop_timer_set(&j->d->loop, &j->again, now_ms + AGAIN_MS);
+		return;
 	}
-	return err < 0 ? errmsg_prefix(msg, err, "%s", d->config->node.contacts) : 0;
+	j->status = status;
+	buf_add_slice(&j->answer, body);
+	loop_stop(&j->d->loop);
+}
+
+static void on_again(struct loop_timer *t)
+{
+	struct joining *j = t->context;
+
+	(void)enrol_start(&j->enrol, slice_of(j->d->config->node.contacts), NULL);
+}
+
+static int ask(struct joining *j, struct errmsg *msg)
+{
+	struct daemon *d = j->d;
+	int err;
+
+	j->channels = (struct channel_config){ .pin = &j->pin, .small = 1 };
+	j->again = (struct loop_timer){ .call = on_again, .context = j };
+	j->end_ms = clock_now_ms() + JOIN_MS;
+	j->enrol.context = j;
+	j->enrol.loop = &d->loop;
+	j->enrol.channels = &j->channels;
+	j->enrol.manager_unit = ca_manager_unit;
+	j->enrol.done = on_answer;
+	err = enrol_start(&j->enrol, slice_of(d->config->node.contacts), msg);
+	if (err == 0)
+		err = loop_run(&d->loop, msg);
+	loop_timer_clear(&d->loop, &j->again);
+	enrol_done(&j->enrol);
+	if (err < 0 || j->status >= 0)
+		return err;
+	errmsg_set(msg, j->status, "%s", buf_str(&j->answer));
+	return j->status == ERR_DENIED ?
+		errmsg_prefix(msg, j->status, "the manager is not of the swarm that the token is "
+			      "for, or the token is old") : j->status;
 }
 
 /* It becomes the node that the answer says. */
-static int take(struct daemon *d, const struct enrol *e, struct slice key, struct errmsg *msg)
+static int take(struct joining *j, struct slice key, struct errmsg *msg)
 {
+	struct daemon *d = j->d;
 	struct manager_config *node = &d->config->node;
 	const struct json *root;
-	int err = json_parse(&d->arena, buf_slice(e->answer), &root, msg);
+	int err = json_parse(&d->arena, buf_slice(&j->answer), &root, msg);
 
-	if (err == 0 && e->status != 200)
+	if (err == 0 && j->status != 200)
 		return errmsg_set(msg, ERR_DENIED, "the manager at %s refuses: %.*s",
 				  node->contacts,
 				  SLICE_ARGS(json_string(json_get(root, "message"))));
@@ -61,7 +93,8 @@ static int take(struct daemon *d, const struct enrol *e, struct slice key, struc
 	if (err < 0)
 		return errmsg_prefix(msg, err, "the manager at %s answers what cannot be used",
 				     node->contacts);
-	node->node_id = d->trust->cert.subject.common_name;
+	/* The trust goes when its certificate is renewed. */
+	node->node_id = arena_str(&d->arena, slice_of(d->trust->cert.subject.common_name));
 	for (const struct json *m = json_first(json_get(root, "Managers")); m; m = json_next(m))
 		node->contacts = arena_printf(&d->arena, "%s %.*s", node->contacts,
 					      SLICE_ARGS(json_string(m)));
@@ -70,27 +103,28 @@ static int take(struct daemon *d, const struct enrol *e, struct slice key, struc
 
 int join_swarm(struct daemon *d, struct errmsg *msg)
 {
-	struct buf request, answer, key;
-	struct enrol e = { .answer = &answer };
+	static struct joining j;
+	struct buf request, key;
 	struct token token;
 	int err = token_parse(slice_of(d->config->token), &token);
 
 	if (err < 0)
 		return errmsg_set(msg, err, "--token: it is no join token: see 'swarmbox swarm "
 				  "join-token manager' on a manager");
+	j.d = d;
+	memcpy(j.pin.digest, token.digest, sizeof(j.pin.digest));
 	buf_init(&request, GREETING_MAX);
-	buf_init(&answer, ANSWER_MAX);
+	buf_init(&j.answer, ENROL_ANSWER_MAX);
 	buf_init(&key, X509_PEM_MAX);
-	trust_request(&key, d->config->token, &request);
-	e.digest = token.digest;
-	e.request = buf_slice(&request);
-	err = ask(d, &e, msg);
+	trust_request(&key, d->config->token, d->config->availability, &request);
+	j.enrol.request = buf_slice(&request);
+	err = ask(&j, msg);
 	if (err == 0)
-		err = take(d, &e, buf_slice(&key), msg);
+		err = take(&j, buf_slice(&key), msg);
 	mem_wipe(key.data, key.len);
 	mem_wipe(request.data, request.len);
 	buf_done(&request);
-	buf_done(&answer);
+	buf_done(&j.answer);
 	buf_done(&key);
 	return err;
 }

@@ -78,6 +78,16 @@ void lock_seal(struct daemon *d, const struct effect *x)
 		mem_wipe((void *)(uintptr_t)x->body.data, x->body.len);
 }
 
+void lock_open(struct daemon *d)
+{
+	struct errmsg msg = { { 0 } };
+
+	if (seal(d, (struct slice){ NULL, 0 }, &msg) < 0)
+		log_printf(LOG_ERROR, "%s", msg.text);	/* the next start tries again */
+	else
+		keep(d->config, (struct slice){ NULL, 0 });
+}
+
 static int unlock(struct daemon *d, const struct seal_key *key, struct errmsg *msg)
 {
 	int err = datadir_unlock(&d->dir, key, msg);

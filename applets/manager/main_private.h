@@ -2,9 +2,11 @@
  *
  *	main_daemon.c   events and effects, the turn of the loop, start and end
  *	main_disk.c     the log and the snapshots: recovery, effects, what to do when the disk fails
- *	main_peers.c    connections with other managers
+ *	main_links.c    the cluster port: other managers, nodes that want a certificate
  *	main_join.c     becoming a node of a swarm
- *	main_renew.c    its next certificate, in time
+ *	main_agent.c    the node's own agent: its sessions, what it is told of the node
+ *	main_address.c  where the node is reached
+ *	main_renew.c    its next certificate, in time, or because it is to be something else
  *	main_lock.c     what the unlock key opens
  */
 #ifndef SB_APPLETS_MANAGER_MAIN_PRIVATE_H
@@ -16,7 +18,10 @@
 #include "applets/worker/worker.h"
 #include "io/datadir.h"
 #include "io/engine.h"
+#include "io/agent.h"
+#include "io/agents.h"
 #include "io/peers.h"
+#include "io/port.h"
 #include "io/server.h"
 #include "io/snapshot.h"
 #include "io/wal.h"
@@ -52,7 +57,10 @@ enum { READINGS_MAX = 4 };
 /* The next certificate, which is asked for. */
 struct renewal {
 	struct loop_timer timer;
-	struct buf key;			/* PEM; empty: nothing is asked for */
+	struct enrol enrol;
+	int asking;
+	int now;			/* the one there is is not what it must be */
+	struct buf key, request;	/* of what is asked for; key: PEM */
 };
 
 struct daemon {
@@ -69,14 +77,26 @@ struct daemon {
 	struct server server;
 	struct engine engine;
 	struct peers peers;
-	struct trust *trust;		/* what this node shows and believes: one of the two */
-	struct trust trusts[2];		/* handshakes under way still use the last one */
+	struct agents agents;
+	struct agents_handler agents_handler;
+	struct agent agent;		/* of a worker */
+	struct agent_handler agent_handler;
+	struct trust *trust;		/* what this node shows and believes */
+	struct tls_info tls_info;	/* what the worker tells of it */
+	int is_manager;			/* says its certificate */
+	struct loop_watch addresses;	/* this host's have changed */
+	struct loop_timer addresses_timer;
 	struct renewal renewal;
 	struct channel_config channels;
+	struct port port;
+	struct port_handler port_handler;
 	struct peers_handler peers_handler;
 	struct manager *manager;
 	struct worker *worker;
-	uint64_t session;		/* between our own manager and worker */
+	uint64_t own;			/* our own agent's session, as the manager knows it */
+	uint64_t session;		/* as the worker knows it; 0: it has none */
+	uint64_t last_session;
+	int welcome;			/* a worker: a leader has told it something */
 	struct machine machines[2];
 	struct queued *first, **last;
 	int stepping;
@@ -97,14 +117,17 @@ struct daemon {
 
 /* Gives a machine its event: at once, or after the step that is under way. */
 void daemon_deliver(struct daemon *d, enum who who, struct event *ev);
-/* To ready_fd, once. */
+/* What who started this daemon is told, once: "ready ROLE\n", "locked\n", or why it does not get
+ * ready. */
 void daemon_tell(struct daemon *d, const char *text);
-/* Makes the loop, takes signals and answers the API; what serves says is ours comes to the manager,
- * or to lock_request before there is one. */
+/* Takes signals and answers the API; what serves says is ours comes to the manager, or to
+ * lock_request before there is one. */
 int daemon_listen(struct daemon *d, int (*serves)(struct slice method, struct slice target),
 		  struct errmsg *msg);
 /* EFFECT_REPLY. */
 void daemon_answer(struct daemon *d, const struct effect *x);
+/* Ends, and begins anew from what the disk holds. */
+void daemon_restart(struct daemon *d);
 
 /* ---- main_disk.c ---- */
 
@@ -122,25 +145,39 @@ void disk_wipe(struct daemon *d);
 void disk_failed(struct daemon *d, const struct errmsg *msg);
 void disk_done(struct daemon *d);
 
-/* ---- main_peers.c ---- */
+/* ---- main_links.c ---- */
 
 int links_start(struct daemon *d, struct errmsg *msg);
+void links_done(struct daemon *d);
 void links_effect(struct daemon *d, const struct effect *x);
-/* Replies to a node that wants to join, and takes our own next certificate. 1 if the request was
- * one of these. */
+/* EFFECT_SESSION_SEND and _DROP to an agent elsewhere. */
+void links_agent(struct daemon *d, const struct effect *x);
+/* Replies to a node that wants a certificate. 1 if the request was one of these. */
 int links_answer(struct daemon *d, const struct effect *x);
-/* From now on other managers are shown d->trust. */
-void links_show(struct daemon *d);
-/* A node's request for a certificate, as POST of body to target. id: 0 our own, or links_answer's
- * way back. */
-void links_ask(struct daemon *d, uint64_t id, const char *target, struct slice body);
+/* Makes next what this node shows and believes, durably. It is ours, whatever comes of it. */
+int links_trust(struct daemon *d, struct trust *next, struct errmsg *msg);
+void links_flush(struct daemon *d);
+
+/* ---- main_agent.c ---- */
+
+/* After EVENT_START of both machines. */
+void agent_begin(struct daemon *d);
+void agent_end(struct daemon *d);
+/* EFFECT_SESSION_SEND of the worker; of the manager to d->own. EFFECT_SESSION_DROP of d->own. */
+void agent_send_up(struct daemon *d, const struct effect *x);
+void agent_send_down(struct daemon *d, const struct effect *x);
+void agent_restart_own(struct daemon *d);
+/* A manager has said that this node is not of the swarm any more. */
+void agent_removed(struct daemon *d);
+/* EFFECT_NODE. */
+void agent_node(struct daemon *d, const struct effect *x);
 
 /* ---- main_renew.c ---- */
 
 /* Watches over the life of d->trust's certificate from now on. */
 void renewal_start(struct daemon *d);
-/* The answer to what it asked. */
-void renewal_answer(struct daemon *d, int status, struct slice body);
+/* The certificate says what the node is not to be any more. */
+void renewal_now(struct daemon *d);
 void renewal_done(struct daemon *d);
 
 /* ---- main_lock.c ---- */
@@ -155,6 +192,8 @@ int lock_wait(struct daemon *d, struct errmsg *msg);
 void lock_request(struct daemon *d, const struct event *ev);
 /* EFFECT_LOCK. Wipes it. */
 void lock_seal(struct daemon *d, const struct effect *x);
+/* This node is no manager any more, and so does not lock. */
+void lock_open(struct daemon *d);
 /* Before the process begins anew as another program: that one need not be unlocked again. */
 void lock_bequeath(struct daemon *d);
 

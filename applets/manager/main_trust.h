@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "crypt/x509.h"
 #include "io/datadir.h"
+#include "model/node.h"
 
 enum { TRUST_TEXT_MAX = (TLS_CHAIN_MAX + TLS_ANCHORS_MAX + 1) * X509_PEM_MAX };
 
@@ -19,9 +20,12 @@ struct trust {			/* all read */
 	uint32_t anchor_count;
 	struct x509_cert cert;		/* its own */
 	struct x509_name issuer;
+	struct tls_info tls_info;	/* what the node tells of it */
 	struct slice chain, roots;	/* PEM; in arena, as all that the others point to */
 	struct slice root_key;		/* PEM, of a founder until its swarm is there; else empty */
 	struct arena arena;
+	struct trust *older;		/* the owner's */
+	uint64_t until_ms;
 };
 
 /* Wipes the keys. One that is all zero, or done, may be done again. */
@@ -30,15 +34,22 @@ void trust_done(struct trust *t);
  * not the certificate's. */
 int trust_take(struct trust *t, struct slice chain, struct slice key, struct slice roots,
 	       struct slice root_key, struct errmsg *msg);
+/* The same certificate and key, but other roots, in PEM. Errors as trust_take. */
+int trust_with_roots(struct trust *t, const struct trust *from, struct slice roots,
+		     struct errmsg *msg);
 /* A new swarm: its root, and a manager's certificate for this node. */
 int trust_found(struct trust *t, const char *node_id, const char *swarm_id, int64_t now_s,
 		struct errmsg *msg);
 /* A new key of this node's, added to key in PEM (the caller wipes it), and what a manager is asked
- * to certify it with, added to request: {"CSR", "Token"}. token: of one that joins, else NULL. */
-void trust_request(struct buf *key, const char *token, struct buf *request);
+ * to certify it with, added to request: {"CSR", "Token", "Availability"}. The last two: of one that
+ * joins, else NULL. */
+void trust_request(struct buf *key, const char *token, const char *availability,
+		   struct buf *request);
 
 /* Durable when it returns 0. */
 int trust_save(const struct trust *t, const struct datadir *dir, struct errmsg *msg);
+/* What the file holds, opened in place: the caller wipes it. ERR_CORRUPT: as below, without msg. */
+int trust_read(struct trust *t, const struct seal_key *key, struct buf *file);
 /* ERR_NOT_FOUND: there is none. ERR_CORRUPT: damaged, or sealed with another key. */
 int trust_load(struct trust *t, const struct datadir *dir, struct errmsg *msg);
 #endif

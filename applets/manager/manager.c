@@ -37,6 +37,7 @@ struct manager *manager_new(const struct manager_config *config, uint64_t seed)
 	install_init(m);
 	members_init(m);
 	autolock_init(m);
+	relay_begin(m);
 	arena_init(&m->scratch);
 	buf_init(&m->out, OUT_MAX);
 	return m;
@@ -219,7 +220,7 @@ static void lead_begin(struct step *s)
 	control_all(&m->control, &m->state);
 	turn_lead(&m->turn, &m->state, s->ev->now_ms);
 	for (uint32_t i = 0; i < m->members.up_count; i++)
-		step_send(s, m->members.up[i], &leading);
+		step_send(s, m->members.up[i].id, &leading);
 	effects_log(s->fx, LOG_INFO, "leading the swarm in term %llu",
 		    (unsigned long long)m->raft.hard.term);
 }
@@ -340,6 +341,8 @@ static void on_start(struct step *s)
 {
 	struct manager *m = s->m;
 
+	if (m->config->worker)
+		return;
 	autolock_start(m);
 	if (raft_start(&m->raft, s->ev->id, m->config->begin, m->members.about,
 		       step_update(s)) < 0) {
@@ -373,7 +376,7 @@ static void on_peer_message(struct step *s)
 		members_wish(s, &p);
 		break;
 	case PEER_LEFT:
-		m->members.out |= p.id == m->raft.id;
+		members_left(s, p.id);
 		break;
 	case PEER_LEADING:
 		if (s->ev->id == m->leader)
@@ -546,21 +549,32 @@ static void run_leave(struct step *s)
 		m->members.ask_ms = 0;
 	}
 	/* Also one that has begun a new session since. */
-	for (struct relayed *r = m->sessions; r; r = r->next) {
-		if (!r->peer && !r->told_leave)
-			send_order(s, r->id, &order);
+	for (struct relayed *r = m->relay.first; r; r = r->next) {
+		if (!relay_is_own(m, r->id) || r->told_leave)
+			continue;
+		send_order(s, r->id, &order);
 		r->told_leave = 1;
 	}
 }
 
-/* Our own agent has left. */
-static int has_left(struct step *s)
+/* What our own agent says is passed on, but that it has left: that is what we wait for. On a worker
+ * it is also all there is to tell of this node. */
+static void on_session_message(struct step *s)
 {
+	struct manager *m = s->m;
 	struct session_report report;
 
-	return s->m->leave_asked &&
-	       model_parse(&s->m->scratch, &session_report_table, MODEL_STORE, s->ev->body,
-			   &report, NULL) == 0 && report.left;
+	if (relay_is_own(m, s->ev->id) && (m->leave_asked || m->config->worker) &&
+	    model_parse(&m->scratch, &session_report_table, MODEL_STORE, s->ev->body, &report,
+			NULL) == 0) {
+		if (m->config->worker)
+			api_self(&m->api, &report);
+		if (m->leave_asked && report.left) {
+			end_leave(s);
+			return;
+		}
+	}
+	relay_message(s);
 }
 
 /* ---- the step --------------------------------------------------------------------------- */
@@ -628,12 +642,7 @@ static void take_event(struct step *s)
 	case EVENT_REQUEST_GONE: serve_gone(s, s->ev->id); break;
 	case EVENT_SESSION_UP: relay_up(s); break;
 	case EVENT_SESSION_DOWN: relay_down(s); break;
-	case EVENT_SESSION_MESSAGE:
-		if (has_left(s))
-			end_leave(s);
-		else
-			relay_message(s);
-		break;
+	case EVENT_SESSION_MESSAGE: on_session_message(s); break;
 	case EVENT_STOP: on_stop(s); break;
 	case EVENT_ENGINE_REPLY:
 	case EVENT_ENGINE_DATA:
@@ -709,6 +718,9 @@ static void set_timer(struct step *s)
 				 m->stop_after_ms : m->stop_ms);
 	next = step_sooner(next, m->forward_ms);
 	next = step_sooner(next, m->members.ask_ms);
+	if (relay_is_due(m) || (m->leading && m->leave_deadline_ms == 0 &&
+				dispatch_is_due(&m->dispatch)))
+		next = s->ev->now_ms;
 	next = step_sooner(next, api_deadline(&m->api));	/* 1: at once */
 	effects_add(s->fx, EFFECT_TIMER, 0)->deadline_ms = next;
 }
@@ -762,6 +774,8 @@ void manager_step(struct manager *m, const struct event *event, struct effects *
 	if (m->forward_ms && own.now_ms >= m->forward_ms)
 		serve_forward(&s);
 	serve_local(&s);
+	members_purge(&s);
+	relay_run(&s);
 	run_api(&s);
 	autolock_run(&s);
 	install_save(&s);

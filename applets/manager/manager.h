@@ -24,6 +24,8 @@ enum {
 };
 
 struct manager_config {		/* all borrowed for the manager's life */
+	int worker;		/* this node is no manager: the API tells of itself alone, and can
+				 * have it leave; nothing is replicated */
 	const char *node_id;
 	uint64_t raft_id;		/* raft/raft.h: never that of an earlier life */
 	enum raft_begin begin;		/* raft/raft.h: what to do at EVENT_START */
@@ -33,13 +35,17 @@ struct manager_config {		/* all borrowed for the manager's life */
 	const char *hostname;
 	const char *listen_addr;	/* "0.0.0.0:2377" */
 	const char *advertise_addr;	/* "192.0.2.2:2377", "" when none could be found */
+	int advertise_fixed;		/* it was never an address of this host: the driver does
+					 * not look for another when it is none */
 	const char *default_addr_pool;	/* "10.0.0.0/8": for a new swarm only */
+	int availability;		/* enum node_availability; likewise: of this node */
 	/* Likewise: its id (NULL: drawn), its authority as PEM (NULL: nobody can join it). */
 	const char *swarm_id, *root_cert, *root_key;
 	/* What the data folder's key is sealed with, as text (crypt/token.h); NULL: with nothing.
 	 * A new swarm's managers lock with it. Copied. */
 	const char *unlock_key;
-	struct seal_key secrets;	/* random: join tokens and unlock keys are drawn from it */
+	const char *error;		/* for /info: why this node can do nothing; NULL: it can */
+	struct seal_key secrets;	/* random: what the swarm's secrets are drawn from */
 	const char *engine_socket;	/* for /info: where the local engine is */
 	const char *data_dir;		/* for /info */
 	uint32_t snapshot_entries;	/* a snapshot after so many; 0: MANAGER_LOG_ENTRIES_MAX */
@@ -63,12 +69,15 @@ int manager_recover_record(struct manager *m, uint64_t number, struct slice reco
 
 /* Events: START, TIMER, STOP, FLUSH, WAL_DONE, WAL_FAILED, SNAPSHOT_*, PEER_*, REQUEST,
  * REQUEST_GONE, SESSION_UP/DOWN/MESSAGE. Effects: TIMER, LOG, EXIT, FLUSH, WAL_APPEND, SNAPSHOT_*,
- * PEERS, PEER_*, REPLY, REPLY_CHUNK, SESSION_SEND, SESSION_DROP, LOCK, RESTART, WIPE. */
+ * PEERS, PEER_*, REPLY, REPLY_CHUNK, SESSION_SEND, SESSION_DROP, LOCK, RESTART, NODE, WIPE. */
 void manager_step(struct manager *m, const struct event *ev, struct effects *fx);
 /* After EFFECT_SNAPSHOT_SAVE, before the next step: the snapshot's bytes. 0, or what the sink
  * said. */
 int manager_snapshot(const struct manager *m, struct sink *sink);
 
+/* May a manager of that raft id, whose certificate names that node, be listened to? Not when the id
+ * is another node's, or when the node was removed. */
+int manager_welcomes(const struct manager *m, uint64_t raft_id, const char *node_id);
 /* 1 when API requests are answered from a recovered, leading state. */
 int manager_is_ready(const struct manager *m);
 /* What is applied; for tests/sim, which compares it. Borrowed until the next step. */

@@ -7,12 +7,14 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "applets/manager/ca.h"
 #include "applets/manager/private.h"
 
 enum {
 	ASK_MS = 300,	/* to be let in, or out, again */
 	OUT_ASK_MS = 50,	/* whether what our log says holds */
 	AWAY_MS = 10000,	/* of a learner, until it is none any more */
+	ALONE_MS = 5000,	/* without a leader, until we ask whether we are still one */
 };
 
 /* The first or second word of an about text. */
@@ -37,6 +39,27 @@ static uint64_t older_self(const struct raft_config *c, const struct raft_member
 	return 0;
 }
 
+/* The swarm's node behind an about text, or NULL. */
+static const struct node *about_node(struct step *s, const char *about)
+{
+	return state_node(&s->m->state, arena_str(&s->m->scratch, about_word(about, 0)));
+}
+
+static int is_demoted(struct step *s, const char *about)
+{
+	const struct node *node = about_node(s, about);
+
+	return node && node->spec.role == ROLE_WORKER;
+}
+
+/* Where nodes enrol, one that is not in the state is none. */
+static int is_unknown(struct step *s, const char *about)
+{
+	const struct cluster *cluster = state_cluster(&s->m->state);
+
+	return cluster && cluster->root_cert && !about_node(s, about);
+}
+
 void members_init(struct manager *m)
 {
 	snprintf(m->members.about, RAFT_ABOUT_MAX, "%s %s", m->config->node_id,
@@ -45,13 +68,43 @@ void members_init(struct manager *m)
 
 /* ---- connections ---------------------------------------------------------------- */
 
+/* Where it is among those there is a connection with; up_count: nowhere. */
+static uint32_t up_at(const struct members *v, uint64_t peer)
+{
+	uint32_t i = 0;
+
+	while (i < v->up_count && v->up[i].id != peer)
+		i++;
+	return i;
+}
+
 int members_is_up(const struct manager *m, uint64_t peer)
 {
-	for (uint32_t i = 0; i < m->members.up_count; i++) {
-		if (m->members.up[i] == peer)
-			return 1;
+	return up_at(&m->members, peer) < m->members.up_count;
+}
+
+int manager_welcomes(const struct manager *m, uint64_t raft_id, const char *node_id)
+{
+	const struct raft_member *member = raft_member(&m->raft, raft_id);
+	const struct cluster *cluster = state_cluster(&m->state);
+
+	if (member && !slice_is(about_word(member->about, 0), node_id))
+		return 0;
+	return !cluster || !ca_is_removed(cluster, node_id);
+}
+
+void members_purge(struct step *s)
+{
+	struct members *v = &s->m->members;
+	const struct cluster *cluster = state_cluster(&s->m->state);
+
+	if (!cluster || cluster->meta.version == v->cluster_version)
+		return;
+	v->cluster_version = cluster->meta.version;
+	for (uint32_t i = 0; i < v->up_count; i++) {
+		if (ca_is_removed(cluster, v->up[i].node_id))
+			effects_add(s->fx, EFFECT_PEER_DROP, v->up[i].id);
 	}
-	return 0;
 }
 
 static void ask(struct step *s, uint64_t peer, enum peer_kind kind)
@@ -65,10 +118,13 @@ static void ask(struct step *s, uint64_t peer, enum peer_kind kind)
 void members_up(struct step *s, uint64_t peer)
 {
 	struct members *v = &s->m->members;
+	uint32_t i = up_at(v, peer);
 
-	if (members_is_up(s->m, peer) || v->up_count == PEERS_MAX)
+	if (i == PEERS_MAX)
 		return;
-	v->up[v->up_count++] = peer;
+	v->up_count += i == v->up_count;
+	v->up[i].id = peer;
+	snprintf(v->up[i].node_id, sizeof(v->up[i].node_id), "%.*s", SLICE_ARGS(s->ev->text));
 	if (v->ask_ms && !s->m->leave_deadline_ms)
 		ask(s, peer, PEER_JOIN);
 }
@@ -76,11 +132,10 @@ void members_up(struct step *s, uint64_t peer)
 void members_down(struct step *s, uint64_t peer)
 {
 	struct members *v = &s->m->members;
+	uint32_t i = up_at(v, peer);
 
-	for (uint32_t i = 0; i < v->up_count; i++) {
-		if (v->up[i] == peer)
-			v->up[i] = v->up[--v->up_count];
-	}
+	if (i < v->up_count)
+		v->up[i] = v->up[--v->up_count];
 }
 
 void members_connect(struct step *s)
@@ -110,6 +165,19 @@ static int is_reachable(const struct manager *m, uint64_t id)
 	return id == m->raft.id || (p && p->up);
 }
 
+/* Every node's agent is to know the managers. */
+static void tell_nodes(struct step *s)
+{
+	const struct members *v = &s->m->members;
+	struct strings ids = { 0 }, addresses = { 0 };
+
+	for (uint32_t i = 0; i < v->count; i++) {
+		ids = strings_with(&s->m->scratch, &ids, v->list[i].node_id);
+		addresses = strings_with(&s->m->scratch, &addresses, v->list[i].addr);
+	}
+	dispatch_managers(&s->m->dispatch, &ids, &addresses);
+}
+
 void members_view(struct step *s)
 {
 	struct manager *m = s->m;
@@ -135,6 +203,8 @@ void members_view(struct step *s)
 	}
 	if (raft_member(&m->raft, m->raft.id))
 		v->admitted = 1;
+	if (m->leading)
+		tell_nodes(s);
 }
 
 /* ---- the leader ----------------------------------------------------------------- */
@@ -167,6 +237,27 @@ static int is_about(struct slice text)
 	return text.len < RAFT_ABOUT_MAX && blanks == 1;
 }
 
+/* One that is no member and is not to be one: it may go, or be a worker. */
+static int is_sent_away(struct step *s, const struct peer_message *message)
+{
+	const char *about = arena_str(&s->m->scratch, message->body);
+
+	return is_out(s->m, message->id) && (message->kind == PEER_LEAVE ||
+					     is_demoted(s, about) || is_unknown(s, about));
+}
+
+/* A manager passes on what others wish; anybody else speaks of itself. */
+static int is_credible(struct step *s, const struct peer_message *message)
+{
+	const struct members *v = &s->m->members;
+	uint32_t i = up_at(v, s->ev->id);
+
+	if (message->id != s->ev->id)
+		return raft_member(&s->m->raft, s->ev->id) != NULL;
+	return i < v->up_count && slice_is(about_word(arena_str(&s->m->scratch, message->body), 0),
+					   v->up[i].node_id);
+}
+
 void members_wish(struct step *s, const struct peer_message *message)
 {
 	struct manager *m = s->m;
@@ -179,13 +270,16 @@ void members_wish(struct step *s, const struct peer_message *message)
 			step_send(s, m->leader, message);
 		return;
 	}
-	if (message->id == 0 || !is_about(message->body))
+	if (message->id == 0 || !is_about(message->body) || !is_credible(s, message))
 		return;
-	if (message->kind == PEER_LEAVE && is_out(m, message->id)) {
+	if (is_sent_away(s, message)) {
 		step_send(s, message->id, &(struct peer_message){ .kind = PEER_LEFT,
 								  .id = message->id });
 		return;
 	}
+	if (message->kind == PEER_JOIN &&
+	    is_demoted(s, arena_str(&m->scratch, message->body)))
+		return;		/* it is on its way out */
 	if (!w && v->wish_count == WISHES_MAX)
 		return;		/* it asks again */
 	if (!w)
@@ -257,6 +351,16 @@ static int give_away(struct step *s)
 	return err;
 }
 
+static int let_leave(struct step *s, const struct wish *w)
+{
+	const char *node_id = arena_str(&s->m->scratch, about_word(w->about, 0));
+	int err = remove_member(s, w->raft_id, "leaves");
+
+	if (err == 0)
+		turn_left(&s->m->turn, node_id, s->ev->now_ms);
+	return err;
+}
+
 /* 0 when the wish is as good as fulfilled. */
 static int fulfil(struct step *s, const struct wish *w)
 {
@@ -268,7 +372,7 @@ static int fulfil(struct step *s, const struct wish *w)
 	if (!w->leaves && strcmp(member->about, w->about) != 0)
 		return change_about(s, w);
 	if (w->leaves && member && w->raft_id != m->raft.id)
-		return remove_member(s, w->raft_id, "leaves");
+		return let_leave(s, w);
 	if (w->leaves && member)	/* another one must lead to take us out */
 		return give_away(s);
 	return 0;
@@ -325,6 +429,25 @@ static void drop_learner(struct step *s)
 	}
 }
 
+/* Those whose node is to be a worker go, one after the other; ourself by another leader. When a
+ * change is under way: later. */
+static void demote(struct step *s)
+{
+	const struct raft_config *c = &s->m->raft.config;
+
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct raft_member *member = &c->members[i];
+
+		if (!is_demoted(s, member->about))
+			continue;
+		if (member->id == s->m->raft.id)
+			(void)give_away(s);
+		else
+			(void)remove_member(s, member->id, "is a worker from now on");
+		return;
+	}
+}
+
 static void lead_members(struct step *s)
 {
 	struct members *v = &s->m->members;
@@ -336,6 +459,7 @@ static void lead_members(struct step *s)
 			break;
 		memmove(&v->wishes[0], &v->wishes[1], --v->wish_count * sizeof(v->wishes[0]));
 	}
+	demote(s);
 	if (!v->unsettled)
 		return;
 	(void)promote(s);	/* refused while a change is under way: looked at again then */
@@ -344,18 +468,30 @@ static void lead_members(struct step *s)
 
 /* ---- ourself -------------------------------------------------------------------- */
 
+static int is_own_demoted(const struct manager *m)
+{
+	const struct node *own = state_node(&m->state, m->config->node_id);
+
+	return own && own->spec.role == ROLE_WORKER;
+}
+
 /* Not a member by the log, or at another address than it says. */
 static int must_ask(const struct manager *m)
 {
 	const struct raft_member *self = raft_member(&m->raft, m->raft.id);
 
-	if (m->leave_deadline_ms || m->left || m->disk_error)
+	if (m->config->worker || m->leave_deadline_ms || m->left || m->disk_error)
 		return 0;
+	if (m->members.out)
+		return 0;	/* the driver was told what to be */
+	if (!self && m->members.admitted)
+		return is_own_demoted(m);
 	if (!self)
-		return !m->members.admitted && *m->config->contacts;
-	/* What let us in may have been lost with the leader that wrote it. */
-	if (!self->votes)
-		return 1;
+		return *m->config->contacts != '\0';
+	/* What let us in may have been lost with the leader that wrote it; and one that was taken
+	 * out may not know, and wait for a leader in vain. */
+	if (!self->votes || !m->leader)
+		return m->raft.config.count > 1;
 	return strcmp(self->about, m->members.about) != 0;
 }
 
@@ -363,7 +499,7 @@ static int must_ask(const struct manager *m)
 static void ask_up(struct step *s, enum peer_kind kind)
 {
 	for (uint32_t i = 0; i < s->m->members.up_count; i++)
-		ask(s, s->m->members.up[i], kind);
+		ask(s, s->m->members.up[i].id, kind);
 }
 
 static void ask_all(struct step *s)
@@ -381,6 +517,40 @@ static void ask_all(struct step *s)
 		if (address.len)
 			effects_add(s->fx, EFFECT_PEER_DIAL, 0)->target =
 				arena_copy(&s->fx->arena, address);
+	}
+}
+
+/* Tells the driver what this node is to be. */
+static void tell_driver(struct step *s, struct session_node *node)
+{
+	struct manager *m = s->m;
+	struct json_writer w;
+	struct buf text;
+
+	for (uint32_t i = 0; i < m->members.count; i++) {
+		if (strcmp(m->members.list[i].node_id, m->config->node_id) != 0)
+			node->managers = strings_with(&m->scratch, &node->managers,
+						      m->members.list[i].addr);
+	}
+	buf_init(&text, JSON_TEXT_MAX);
+	json_begin(&w, &text);
+	model_encode(&w, &session_node_table, MODEL_STORE, node);
+	effects_add(s->fx, EFFECT_NODE, 0)->body = arena_copy(&s->fx->arena, buf_slice(&text));
+	buf_done(&text);
+}
+
+/* Nobody tells one that was removed while it was away: to ask for a certificate does. */
+static void check_alone(struct step *s)
+{
+	struct members *v = &s->m->members;
+
+	if (s->m->leader || v->out || s->m->raft.config.count < 2) {
+		v->alone_ms = 0;
+	} else if (v->alone_ms == 0) {
+		v->alone_ms = s->ev->now_ms + ALONE_MS;
+	} else if (s->ev->now_ms >= v->alone_ms) {
+		v->alone_ms = s->ev->now_ms + ALONE_MS;
+		tell_driver(s, &(struct session_node){ .role = ROLE_MANAGER, .renew = 1 });
 	}
 }
 
@@ -403,12 +573,24 @@ void members_run(struct step *s)
 	}
 	if (m->leave_deadline_ms)
 		return;		/* members_leave asks */
+	check_alone(s);
 	if (!must_ask(m)) {
 		v->ask_ms = 0;
 	} else if (s->ev->now_ms >= v->ask_ms) {
 		v->ask_ms = s->ev->now_ms + ASK_MS;
 		ask_all(s);
 	}
+}
+
+void members_left(struct step *s, uint64_t raft_id)
+{
+	struct manager *m = s->m;
+
+	if (raft_id != m->raft.id || m->leading)
+		return;
+	m->members.out = 1;
+	if (!m->leave_deadline_ms)
+		tell_driver(s, &(struct session_node){ .role = ROLE_WORKER });
 }
 
 int members_leave(struct step *s)
@@ -418,7 +600,8 @@ int members_leave(struct step *s)
 	int member = raft_member(&m->raft, m->raft.id) != NULL;
 
 	/* What our own log says may be lost with the leader that wrote it. */
-	if (v->out || (member && m->raft.config.count == 1))
+	if (m->config->worker || m->config->error || v->out ||
+	    (member && m->raft.config.count == 1))
 		return 1;
 	if (s->ev->now_ms < v->ask_ms)
 		return 0;

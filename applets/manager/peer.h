@@ -28,10 +28,11 @@ enum peer_kind {
 	PEER_REPORT,		/* id; body */
 	/* and back */
 	PEER_ORDER,		/* id; body */
-	PEER_SESSION_DROP,	/* id */
+	PEER_SESSION_DROP,	/* id; status, 1: its node is not of the swarm any more */
 	/* from one that leads from now on, to all */
 	PEER_LEADING,		/* -: requests are answered, sessions begin anew */
-	/* the leader's answer to PEER_LEAVE: it is done, and cannot be lost any more */
+	/* the leader's answer to PEER_LEAVE, or to PEER_JOIN of a worker: it is no member, and what
+	 * took it out cannot be lost any more */
 	PEER_LEFT,		/* id = raft id that is none */
 	/* to a manager that sent a request, instead of PEER_REPLY */
 	PEER_READ,		/* id; body = index u64: the read is good, and its answer large:

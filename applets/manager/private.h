@@ -25,15 +25,23 @@ enum {
 };
 #define REMOTE_BIT (UINT64_C(1) << REMOTE_SHIFT)
 
-/* A session that ends here: of our own agent, or (leader) of another manager's. */
+/* A session that ends here: of an agent that is connected to us, our own among them, or (leader) to
+ * another manager. */
 struct relayed {
-	struct relayed *next;
+	struct relayed *next, *previous;	/* those that are connected to us */
 	uint64_t id;		/* our number of it */
-	uint64_t peer;		/* manager it came through; 0 = our own agent */
+	uint64_t peer;		/* manager it came through; 0 = connected to us */
 	uint64_t peer_id;	/* its number there */
 	char node_id[ID_LEN + 1];
-	int announced;		/* own agent: the leader of now knows of it */
+	uint64_t leadership;	/* connected to us: which it was announced to last */
+	int announced;
 	int told_leave;		/* own agent: this node leaves the swarm */
+};
+
+struct relay {
+	struct map by_id, by_peer;
+	struct relayed *first, *last;	/* connected to us; those of an older leadership first */
+	uint64_t leadership;		/* counts them: agents begin anew with each */
 };
 
 /* Somebody who wants to be a manager, or none any more. */
@@ -45,16 +53,24 @@ struct wish {
 
 enum { WISHES_MAX = RAFT_MEMBERS_MAX };
 
+/* Another manager there is a connection with. */
+struct peer_up {
+	uint64_t id;
+	char node_id[ID_LEN + 1];	/* says its certificate */
+};
+
 struct members {
 	struct wish wishes[WISHES_MAX];
 	uint32_t wish_count;
-	uint64_t up[PEERS_MAX];		/* raft ids there is a connection with */
+	struct peer_up up[PEERS_MAX];
 	uint32_t up_count;
+	uint64_t cluster_version;	/* for which those were looked through */
 	int admitted;			/* we are, or were, in the configuration */
 	char about[RAFT_ABOUT_MAX];	/* what it should say of us */
 	int unsettled;			/* the configuration has learners, or a node twice */
 	uint64_t away_id, away_ms;	/* leader: a learner that is away, and when it goes */
 	int out;			/* the leader has told us that we are no member */
+	uint64_t alone_ms;		/* no leader: when to look why; 0 = there is one */
 	uint64_t ask_ms;		/* not yet let in: when to ask again; 0 = no need */
 	/* The managers as the API shows them, from Raft's configuration. */
 	struct api_manager list[RAFT_MEMBERS_MAX];
@@ -95,7 +111,7 @@ struct manager {
 	struct api api;
 	struct turn turn;
 	struct requests requests;
-	struct relayed *sessions;
+	struct relay relay;
 	struct members members;
 	struct install install;
 	struct autolock autolock;
@@ -185,16 +201,22 @@ void serve_outgoing(struct step *s);
 
 /* ---- relay.c ---- */
 
+void relay_begin(struct manager *m);
 void relay_up(struct step *s);
 void relay_down(struct step *s);
 void relay_message(struct step *s);
 void relay_peer(struct step *s, uint64_t peer, const struct peer_message *message);
 void relay_peer_down(struct step *s, uint64_t peer);
-/* Another leader, or the same in another term: agents begin anew with it. */
+/* Another leader, or the same in another term: agents begin anew with it, as relay_run has them
+ * do, some in a step. */
 void relay_leader(struct step *s);
+int relay_is_due(const struct manager *m);
+void relay_run(struct step *s);
+/* Is it the session of the agent of this very node? */
+int relay_is_own(const struct manager *m, uint64_t session);
 /* We lead no more: sessions of other managers' agents are forgotten. */
 void relay_lost(struct step *s);
-/* Orders for other managers' agents go there. */
+/* EFFECT_SESSION_SEND and _DROP of other managers' agents go there. */
 void relay_outgoing(struct step *s, struct effect *x);
 void relay_done(struct manager *m);
 
@@ -206,8 +228,12 @@ void members_down(struct step *s, uint64_t peer);
 int members_is_up(const struct manager *m, uint64_t peer);
 /* PEER_JOIN, PEER_LEAVE. */
 void members_wish(struct step *s, const struct peer_message *message);
+/* PEER_LEFT: we are no manager any more, because we asked or because a user said so. */
+void members_left(struct step *s, uint64_t raft_id);
 /* Raft's configuration, role or a connection changed. */
 void members_view(struct step *s);
+/* After each step: who was removed is not listened to any more. */
+void members_purge(struct step *s);
 /* Tells the driver whom to be connected with. */
 void members_connect(struct step *s);
 /* As leader: the next change of the configuration. Not a member: asks to be let in. */

@@ -1,60 +1,124 @@
 /*
- * Agents' sessions. Contracts are in private.h and model/session.h. An agent is connected to the
- * manager on its own node; that one passes its session on to the leader. What a reader would get
- * wrong: a session belongs to one leadership. When there is another, every agent is told to begin
- * a new session, because the new leader knows nothing of what the old one was told.
+ * Agents' sessions. Contracts are in private.h and model/session.h. An agent is connected to any
+ * manager; that one passes its session on to the leader. What a reader would get wrong: a session
+ * belongs to one leadership. When there is another, every agent is told to begin a new session,
+ * because the new leader knows nothing of what the old one was told. They are told some at a time:
+ * each of them costs the leader a message with all of its node's tasks.
  */
 #include <string.h>
 #include <stdio.h>
 #include "applets/manager/private.h"
+#include "base/bytes.h"
 #include "base/mem.h"
 
-static struct relayed *find(struct manager *m, uint64_t id)
-{
-	struct relayed *r = m->sessions;
+enum { RESTARTS_PER_STEP = 128 };
 
-	while (r && r->id != id)
-		r = r->next;
-	return r;
+/* A key of one or two numbers. */
+struct relay_key {
+	uint8_t bytes[16];
+};
+
+static struct slice key_of(struct relay_key *key, uint64_t a, uint64_t b)
+{
+	bytes_put(key->bytes, 8, a);
+	bytes_put(key->bytes + 8, 8, b);
+	return (struct slice){ (char *)key->bytes, sizeof(key->bytes) };
 }
 
-static struct relayed *find_peer(struct manager *m, uint64_t peer, uint64_t peer_id)
+static struct relayed *find(const struct manager *m, uint64_t id)
 {
-	struct relayed *r = m->sessions;
+	struct relay_key key;
 
-	while (r && (r->peer != peer || r->peer_id != peer_id))
-		r = r->next;
-	return r;
+	return map_get(&m->relay.by_id, key_of(&key, id, 0));
+}
+
+static struct relayed *find_peer(const struct manager *m, uint64_t peer, uint64_t peer_id)
+{
+	struct relay_key key;
+
+	return map_get(&m->relay.by_peer, key_of(&key, peer, peer_id));
+}
+
+/* At the end of the local ones: of this leadership. */
+static void link_local(struct manager *m, struct relayed *r)
+{
+	struct relay *relay = &m->relay;
+
+	r->leadership = relay->leadership;
+	r->next = NULL;
+	r->previous = relay->last;
+	if (r->previous)
+		r->previous->next = r;
+	else
+		relay->first = r;
+	relay->last = r;
+}
+
+static void unlink_local(struct manager *m, struct relayed *r)
+{
+	struct relay *relay = &m->relay;
+
+	if (r->previous)
+		r->previous->next = r->next;
+	else
+		relay->first = r->next;
+	if (r->next)
+		r->next->previous = r->previous;
+	else
+		relay->last = r->previous;
 }
 
 static struct relayed *add(struct manager *m, uint64_t id, struct slice node_id)
 {
 	struct relayed *r = mem_new(sizeof(*r));
+	struct relay_key key;
 
 	r->id = id;
 	snprintf(r->node_id, sizeof(r->node_id), "%.*s", SLICE_ARGS(node_id));
-	r->next = m->sessions;
-	m->sessions = r;
+	(void)map_set(&m->relay.by_id, key_of(&key, id, 0), r);
 	return r;
 }
 
 static void forget(struct manager *m, struct relayed *r)
 {
-	struct relayed **link = &m->sessions;
+	struct relay_key key;
 
-	while (*link != r)
-		link = &(*link)->next;
-	*link = r->next;
+	(void)map_remove(&m->relay.by_id, key_of(&key, r->id, 0));
+	if (r->peer)
+		(void)map_remove(&m->relay.by_peer, key_of(&key, r->peer, r->peer_id));
+	else
+		unlink_local(m, r);
 	mem_free(r);
+}
+
+void relay_begin(struct manager *m)
+{
+	map_init(&m->relay.by_id);
+	map_init(&m->relay.by_peer);
 }
 
 void relay_done(struct manager *m)
 {
-	while (m->sessions)
-		forget(m, m->sessions);
+	struct map_entry *e;
+
+	while ((e = map_first(&m->relay.by_id)))
+		forget(m, e->value);
 }
 
-/* Tells whoever leads now of our own agent's session. */
+int relay_is_own(const struct manager *m, uint64_t session)
+{
+	const struct relayed *r = find(m, session);
+
+	return r && !r->peer && strcmp(r->node_id, m->config->node_id) == 0;
+}
+
+/* The leader of now knows of it. */
+static int is_announced(const struct manager *m, const struct relayed *r)
+{
+	return r->announced && r->leadership == m->relay.leadership;
+}
+
+/* Tells whoever leads now of the session of an agent that is connected to us. */
 static void announce(struct step *s, struct relayed *r)
 {
 	struct manager *m = s->m;
@@ -72,7 +136,13 @@ static void announce(struct step *s, struct relayed *r)
 
 void relay_up(struct step *s)
 {
-	announce(s, add(s->m, s->ev->id, s->ev->text));
+	struct relayed *r;
+
+	if (s->ev->text.len > ID_LEN || find(s->m, s->ev->id))
+		return;
+	r = add(s->m, s->ev->id, s->ev->text);
+	link_local(s->m, r);
+	announce(s, r);
 }
 
 void relay_down(struct step *s)
@@ -83,9 +153,9 @@ void relay_down(struct step *s)
 
 	if (!r)
 		return;
-	if (r->announced && m->leading)
+	if (is_announced(m, r) && m->leading)
 		step_session_down(s, r->id);
-	else if (r->announced)
+	else if (is_announced(m, r))
 		step_send(s, m->leader, &message);
 	forget(m, r);
 }
@@ -97,7 +167,7 @@ void relay_message(struct step *s)
 					.body = s->ev->body };
 	struct relayed *r = find(m, s->ev->id);
 
-	if (!r || !r->announced)
+	if (!r || !is_announced(m, r))
 		return;		/* it begins anew when there is a leader */
 	if (m->leading)
 		step_session_message(s, r->id, s->ev->body);
@@ -114,42 +184,48 @@ static void peer_session_down(struct step *s, struct relayed *r)
 static void peer_up(struct step *s, uint64_t peer, const struct peer_message *message)
 {
 	struct manager *m = s->m;
-	struct relayed *r = find_peer(m, peer, message->id);
+	struct relayed *r = find_peer(m, peer, message->id), *old;
+	char node_id[ID_LEN + 1];
+	struct relay_key key;
 
 	if (r || !message->id || message->body.len > ID_LEN)
 		return;
 	/* A node has one: of the one before only the end is late. */
-	for (struct relayed *old = m->sessions, *next; old; old = next) {
-		next = old->next;
-		if (old->peer && slice_is(message->body, old->node_id))
-			peer_session_down(s, old);
-	}
+	snprintf(node_id, sizeof(node_id), "%.*s", SLICE_ARGS(message->body));
+	old = find(m, dispatch_session(&m->dispatch, node_id));
+	if (old && old->peer)
+		peer_session_down(s, old);
 	r = add(m, REMOTE_BIT | ++m->last_remote, message->body);
 	r->peer = peer;
 	r->peer_id = message->id;
+	(void)map_set(&m->relay.by_peer, key_of(&key, peer, r->peer_id), r);
 	step_session_up(s, r->id, r->node_id);
 }
 
-/* From the leader, for our own agent. */
+static void drop(struct step *s, struct relayed *r, int status)
+{
+	r->announced = 0;
+	effects_add(s->fx, EFFECT_SESSION_DROP, r->id)->status = status;
+}
+
+/* From the leader, for an agent that is connected to us. */
 static void from_leader(struct step *s, const struct peer_message *message)
 {
 	struct relayed *r = find(s->m, message->id);
 
 	if (!r || r->peer)
 		return;
-	if (message->kind == PEER_SESSION_DROP) {
-		r->announced = 0;
-		effects_add(s->fx, EFFECT_SESSION_DROP, r->id);
-		return;
-	}
-	effects_add(s->fx, EFFECT_SESSION_SEND, r->id)->body =
-		arena_copy(&s->fx->arena, message->body);
+	if (message->kind == PEER_SESSION_DROP)
+		drop(s, r, message->status);
+	else
+		effects_add(s->fx, EFFECT_SESSION_SEND, r->id)->body =
+			arena_copy(&s->fx->arena, message->body);
 }
 
 void relay_peer(struct step *s, uint64_t peer, const struct peer_message *message)
 {
 	struct manager *m = s->m;
-	struct peer_message drop = { .kind = PEER_SESSION_DROP, .id = message->id };
+	struct peer_message unknown = { .kind = PEER_SESSION_DROP, .id = message->id };
 	struct relayed *r;
 
 	if (message->kind == PEER_ORDER || message->kind == PEER_SESSION_DROP) {
@@ -163,7 +239,7 @@ void relay_peer(struct step *s, uint64_t peer, const struct peer_message *messag
 	if (message->kind == PEER_SESSION_UP)
 		peer_up(s, peer, message);
 	else if (!r)
-		step_send(s, peer, &drop);
+		step_send(s, peer, &unknown);
 	else if (message->kind == PEER_SESSION_DOWN)
 		peer_session_down(s, r);
 	else
@@ -172,40 +248,50 @@ void relay_peer(struct step *s, uint64_t peer, const struct peer_message *messag
 
 void relay_peer_down(struct step *s, uint64_t peer)
 {
-	struct manager *m = s->m;
-	struct relayed *next;
+	struct relay_key key;
+	struct map_entry *e = map_from(&s->m->relay.by_peer, key_of(&key, peer, 0)), *next;
 
-	for (struct relayed *r = m->sessions; r; r = next) {
-		next = r->next;
-		if (r->peer == peer)
-			peer_session_down(s, r);
+	for (; e; e = next) {
+		struct relayed *r = e->value;
+
+		next = map_next(e);
+		if (r->peer != peer)
+			break;
+		peer_session_down(s, r);
 	}
 }
 
 void relay_leader(struct step *s)
 {
-	for (struct relayed *r = s->m->sessions; r; r = r->next) {
-		if (r->peer)
-			continue;
-		r->announced = 0;
-		effects_add(s->fx, EFFECT_SESSION_DROP, r->id);
+	s->m->relay.leadership++;
+}
+
+int relay_is_due(const struct manager *m)
+{
+	return m->relay.first && m->relay.first->leadership != m->relay.leadership;
+}
+
+void relay_run(struct step *s)
+{
+	for (int i = 0; i < RESTARTS_PER_STEP && relay_is_due(s->m); i++) {
+		struct relayed *r = s->m->relay.first;
+
+		unlink_local(s->m, r);
+		link_local(s->m, r);
+		drop(s, r, 0);
 	}
 }
 
+/* The leadership's own books of them are thrown away as a whole. */
 void relay_lost(struct step *s)
 {
-	struct relayed *next;
+	struct manager *m = s->m;
+	struct map_entry *e;
 
-	for (struct relayed *r = s->m->sessions; r; r = next) {
-		next = r->next;
-		if (r->peer) {
-			peer_session_down(s, r);	/* and r is gone */
-			continue;
-		}
-		if (r->announced)
-			step_session_down(s, r->id);
+	while ((e = map_first(&m->relay.by_peer)))
+		forget(m, e->value);
+	for (struct relayed *r = m->relay.first; r; r = r->next)
 		r->announced = 0;
-	}
 }
 
 void relay_outgoing(struct step *s, struct effect *x)
@@ -217,6 +303,10 @@ void relay_outgoing(struct step *s, struct effect *x)
 		x->kind = EFFECT_PEER_SEND;	/* nobody's: dropped by the driver */
 		x->id = 0;
 		return;
+	}
+	if (x->kind == EFFECT_SESSION_DROP) {
+		message.kind = PEER_SESSION_DROP;
+		message.status = x->status;
 	}
 	message.id = r->peer_id;
 	step_send_as(s, r->peer, &message, x);

@@ -64,7 +64,7 @@ void serve_outgoing(struct step *s)
 
 		if (!is_remote(x->id))
 			continue;
-		if (x->kind == EFFECT_SESSION_SEND)
+		if (x->kind == EFFECT_SESSION_SEND || x->kind == EFFECT_SESSION_DROP)
 			relay_outgoing(s, x);
 		if (x->kind != EFFECT_REPLY && x->kind != EFFECT_REPLY_CHUNK)
 			continue;
@@ -491,7 +491,7 @@ void serve_request(struct step *s)
 	enum api_place place = api_place(s->ev);
 	struct request *r;
 
-	if (place == API_HERE) {
+	if (place == API_HERE || m->config->worker) {
 		run_here(s);
 		return;
 	}

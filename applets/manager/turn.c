@@ -3,6 +3,7 @@
  * by which it must have one, or there is news of it that the log does not hold yet.
  */
 #include "applets/manager/turn.h"
+#include <stdio.h>
 #include <string.h>
 #include "applets/manager/ca.h"
 #include "base/mem.h"
@@ -22,6 +23,7 @@ struct node_news {
 	struct arena arena;
 	struct node_description *description;	/* NULL: none */
 	const char *message;			/* NULL: none */
+	const char *addr;			/* NULL: none */
 	int reported;				/* there was a report */
 	int up;					/* news: what the state is to say */
 	int session;				/* it has one now */
@@ -162,6 +164,8 @@ void turn_report(struct turn *t, const char *node_id, const struct session_repor
 		report->description, n->description)))
 		n->description = model_copy(&n->arena, &node_description_table,
 					    report->description);
+	if (report->addr && !(n->addr && strcmp(n->addr, report->addr) == 0))
+		n->addr = arena_str(&n->arena, slice_of(report->addr));
 	if (report->node_message && !(n->message && strcmp(n->message, report->node_message) == 0))
 		n->message = arena_str(&n->arena, slice_of(report->node_message));
 }
@@ -179,6 +183,16 @@ void turn_session(struct turn *t, const char *node_id, int up, uint64_t now_ms)
 		n->up = UP_UNKNOWN;
 		n->deadline_ms = n->left ? now_ms : now_ms + NODE_GRACE_MS;
 	}
+	find_deadline(t);
+}
+
+void turn_left(struct turn *t, const char *node_id, uint64_t now_ms)
+{
+	struct node_news *n = node_news(t, node_id);
+
+	n->left = 1;
+	if (!n->session)
+		n->deadline_ms = now_ms;
 	find_deadline(t);
 }
 
@@ -237,19 +251,44 @@ static void write_basics(const struct manager_config *config, const struct state
 		write_ingress(s, rng, arena, txn);
 }
 
-/* Nodes that had their time. A manager that was taken out of the swarm's managers, and so has left
- * it, needs none. */
-static void expire(struct turn *t, const struct api_turn *view, uint64_t now_ms)
+/* The node that it waited for last is looked at first: a rotation may wait for days, and the nodes
+ * are many. */
+static int rotation_waits(struct turn *t, const struct api_turn *view, const struct cluster *c)
+{
+	const struct node *n = state_node(view->state, t->waits_for);
+	struct tls_info wanted;
+
+	if (ca_wanted(c, view->arena, &wanted) < 0)
+		return 1;
+	if (!n || ca_has_changed(&wanted, n))
+		n = ca_waits_for(&wanted, view->state);
+	snprintf(t->waits_for, sizeof(t->waits_for), "%s", n ? n->meta.id : "");
+	return n != NULL;
+}
+
+static void end_rotation(struct turn *t, const struct api_turn *view,
+			 const struct manager_config *config)
+{
+	const struct cluster *stored = state_cluster(view->state);
+	struct cluster c;
+
+	if (!stored || !stored->rotation || rotation_waits(t, view, stored))
+		return;
+	c = *stored;
+	if (ca_rotation_end(&c, config, view->rng, view->arena) < 0)
+		return;
+	txn_put(view->txn, OBJECT_CLUSTER, &c);
+	effects_log(view->fx, LOG_INFO, "every node has a certificate of the new root: the old "
+		    "root and the old join tokens are good for nothing any more");
+}
+
+/* Nodes that had their time. */
+static void expire(struct turn *t, uint64_t now_ms)
 {
 	for (struct map_entry *e = map_first(&t->nodes); e; e = map_next(e)) {
-		const struct node *stored = state_node(view->state, e->key.data);
 		struct node_news *n = e->value;
 
-		if (n->deadline_ms == 0)
-			continue;
-		if (now_ms < n->deadline_ms &&
-		    !(stored && stored->spec.role == ROLE_MANAGER && view->manager_count &&
-		      !api_manager_find(view, e->key.data)))
+		if (n->deadline_ms == 0 || now_ms < n->deadline_ms)
 			continue;
 		n->deadline_ms = 0;
 		n->up = UP_NO;
@@ -299,8 +338,11 @@ static int node_wanted(const struct api_turn *view, const struct manager_config 
 		node->description.hostname = config->hostname;
 	if (!stored)
 		node->spec.role = ROLE_MANAGER;
+	if (!stored && own)
+		node->spec.availability = config->availability;
 	merge(news, node);
-	addr = manager ? host_of(view->arena, manager->addr) : NULL;
+	addr = manager ? manager->addr : news->addr;
+	addr = addr ? host_of(view->arena, addr) : NULL;
 	if (addr)
 		node->status.addr = addr;
 	node->manager_status = NULL;	/* older versions stored it */
@@ -349,8 +391,9 @@ static void write_statuses(struct turn *t, const struct state *s, struct txn *tx
 void turn_write(struct turn *t, const struct api_turn *view, const struct manager_config *config,
 		uint64_t now_ms)
 {
-	expire(t, view, now_ms);
+	expire(t, now_ms);
 	write_basics(config, view->state, view->rng, view->arena, view->txn);
+	end_rotation(t, view, config);
 	write_nodes(t, view, config);
 	write_statuses(t, view->state, view->txn);
 }
@@ -361,6 +404,7 @@ static void drop_news(struct node_news *n)
 	arena_reset(&n->arena);
 	n->description = NULL;
 	n->message = NULL;
+	n->addr = NULL;
 	n->up = UP_UNKNOWN;
 }
 

@@ -164,6 +164,18 @@ static void leave(struct worker *w)
 		wnet_remove(w, e->value);
 }
 
+static void tell_node(struct worker *w, const struct session_node *node)
+{
+	struct json_writer writer;
+	struct buf text;
+
+	buf_init(&text, JSON_TEXT_MAX);
+	json_begin(&writer, &text);
+	model_encode(&writer, &session_node_table, MODEL_STORE, node);
+	effects_add(w->fx, EFFECT_NODE, 0)->body = arena_copy(&w->fx->arena, buf_slice(&text));
+	buf_done(&text);
+}
+
 static void session_message(struct worker *w, const struct event *ev)
 {
 	struct arena *a = &w->fx->arena;
@@ -179,6 +191,8 @@ static void session_message(struct worker *w, const struct event *ev)
 	}
 	if (order.leave && !w->leaving)
 		leave(w);
+	if (order.node)
+		tell_node(w, order.node);
 	if (order.assign)
 		assign(w, order.assign);
 	if (order.logs)

@@ -8,10 +8,15 @@
 #define SB_APPLETS_WORKER_H
 #include "base/rng.h"
 #include "base/step.h"
+#include "model/node.h"
 
 struct worker_config {
 	const char *node_id;	/* borrowed for the worker's life */
 	const char *hostname;
+	const char *addr;	/* where the node is reached, "HOST:PORT"; NULL: not known */
+	/* Of the node's certificate: told with the rest of its description. It may change between
+	 * two steps; the next one (a TIMER will do) tells of it. NULL: not told. */
+	const struct tls_info *tls;
 };
 
 struct worker;
@@ -24,7 +29,7 @@ void worker_free(struct worker *w);
  * One event in, effects out (added to fx, which the caller has reset). Events it takes:
  * START, TIMER, STOP, SESSION_UP/DOWN/MESSAGE (one session: the current one),
  * ENGINE_REPLY/DATA, PORTS_STATUS. Effects it gives: TIMER, LOG, SESSION_SEND, ENGINE_CALL/CANCEL,
- * PUBLISH ("netmap.json"), EXIT after STOP. A message that does not parse is logged and the
+ * PUBLISH ("netmap.json"), NODE, EXIT after STOP. A message that does not parse is logged and the
  * session is asked to start over (report `resync`).
  */
 void worker_step(struct worker *w, const struct event *ev, struct effects *fx);

@@ -9,6 +9,8 @@
 #include "base/bytes.h"
 
 static const char magic[4] = { 'S', 'W', 'B', 'X' };
+static const char agent_magic[4] = { 'S', 'W', 'A', 'G' };
+static const char enrol_magic[ENROL_HEAD] = { 'S', 'W', 'C', 'R' };
 
 void frames_init(struct frames *f, uint32_t max)
 {
@@ -79,16 +81,24 @@ int frames_next(struct frames *f, struct slice *in, struct slice *body)
 
 void frames_add(struct buf *out, struct slice body)
 {
+	frames_add_two(out, (struct slice){ NULL, 0 }, body);
+}
+
+void frames_add_two(struct buf *out, struct slice head, struct slice body)
+{
+	size_t len = head.len + body.len;
 	char *to;
 
-	assert(body.len <= UINT32_MAX);
-	to = buf_reserve(out, FRAMES_HEAD + body.len);
+	assert(body.len <= UINT32_MAX - head.len);
+	to = buf_reserve(out, FRAMES_HEAD + len);
 	if (!to)
 		return;
-	bytes_put(to, FRAMES_HEAD, body.len);
+	bytes_put(to, FRAMES_HEAD, len);
+	if (head.len)
+		memcpy(to + FRAMES_HEAD, head.data, head.len);
 	if (body.len)
-		memcpy(to + FRAMES_HEAD, body.data, body.len);
-	out->len += FRAMES_HEAD + body.len;
+		memcpy(to + FRAMES_HEAD + head.len, body.data, body.len);
+	out->len += FRAMES_HEAD + len;
 }
 
 void hello_build(uint8_t out[HELLO_LEN], const struct hello *h)
@@ -122,7 +132,19 @@ int hello_parse(struct slice body, struct hello *h)
 	return 0;
 }
 
-static const char enrol_magic[ENROL_HEAD] = { 'S', 'W', 'C', 'R' };
+void agent_hello_build(uint8_t out[AGENT_LEN])
+{
+	memcpy(out, agent_magic, 4);
+	bytes_put(out + 4, 4, AGENT_VERSION);
+}
+
+int agent_hello_parse(struct slice body, uint32_t *version)
+{
+	if (body.len < AGENT_LEN || memcmp(body.data, agent_magic, 4) != 0)
+		return ERR_CORRUPT;
+	*version = bytes_get_u32(body.data + 4);
+	return *version == AGENT_VERSION ? 0 : ERR_UNSUPPORTED;
+}
 
 void enrol_build(struct buf *out, struct slice request)
 {

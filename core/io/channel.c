@@ -24,7 +24,7 @@ enum { TLS_HANDSHAKE_RECORD = 0x16 };	/* RFC 5246, 6.2.1: the first byte of a co
 
 struct channel_secret {
 	struct tls tls;
-	char buffer[TLS_BUFFER_FULL];
+	char buffer[];
 };
 
 static void on_ready(struct loop_watch *w, uint32_t events);
@@ -97,7 +97,7 @@ static void watch(struct channel *c, int fd, uint32_t events)
 	fail(c, errmsg_set(&c->why, ERR_LIMIT, "the socket cannot be watched"));
 }
 
-static void limit_time(struct channel *c, uint64_t limit_ms)
+void channel_limit(struct channel *c, uint64_t limit_ms)
 {
 	if (!c->failed)
 		loop_timer_set(c->loop, &c->timer, loop_now_ms(c->loop) + limit_ms);
@@ -112,7 +112,7 @@ void channel_dial(struct channel *c, uint32_t address, uint16_t port)
 		return;
 	}
 	watch(c, fd, EPOLLOUT);
-	limit_time(c, CHANNEL_CONNECT_MS);
+	channel_limit(c, CHANNEL_CONNECT_MS);
 }
 
 void channel_take(struct channel *c, int fd)
@@ -121,7 +121,7 @@ void channel_take(struct channel *c, int fd)
 	sock_end_when_silent(fd, CHANNEL_SILENT_MS);
 	c->stage = CHANNEL_SILENT;
 	watch(c, fd, EPOLLIN);
-	limit_time(c, CHANNEL_SHAKE_MS);
+	channel_limit(c, CHANNEL_SHAKE_MS);
 }
 
 void channel_keep(struct channel *c, uint32_t frame_max)
@@ -144,6 +144,7 @@ const char *channel_peer_unit(const struct channel *c)
 
 static void shake(struct channel *c, int dialed)
 {
+	size_t size = dialed && c->config->small ? TLS_BUFFER_SMALL : TLS_BUFFER_FULL;
 	struct tls_config config = {
 		.identity = c->config->identity,
 		.anchors = c->config->anchors,
@@ -155,11 +156,11 @@ static void shake(struct channel *c, int dialed)
 
 	entropy_fill(config.seed, sizeof(config.seed));
 	c->stage = CHANNEL_SHAKING;
-	c->secret = mem_new(sizeof(*c->secret));
+	c->secret = mem_new(sizeof(*c->secret) + size);
 	if (dialed)
-		tls_init_client(&c->secret->tls, &config, c->secret->buffer, TLS_BUFFER_FULL);
+		tls_init_client(&c->secret->tls, &config, c->secret->buffer, size);
 	else
-		tls_init_server(&c->secret->tls, &config, c->secret->buffer, TLS_BUFFER_FULL);
+		tls_init_server(&c->secret->tls, &config, c->secret->buffer, size);
 	mem_wipe(config.seed, sizeof(config.seed));
 }
 
@@ -220,7 +221,7 @@ static void wait_for_more(struct channel *c)
 		fail(c, errmsg_set(&c->why, ERR_LIMIT, "the socket cannot be watched"));
 }
 
-void channel_send(struct channel *c, struct slice body)
+static void gather(struct channel *c, struct slice head, struct slice body)
 {
 	if (c->failed)
 		return;
@@ -230,10 +231,20 @@ void channel_send(struct channel *c, struct slice body)
 		buf_consume(&c->out, c->out_at);
 		c->out_at = 0;
 	}
-	frames_add(&c->out, body);
+	frames_add_two(&c->out, head, body);
 	if (c->out.failed)
 		fail(c, errmsg_set(&c->why, ERR_LIMIT, "the other end takes too little: "
 				   "%zu bytes wait", c->out.len - c->out_at));
+}
+
+void channel_send(struct channel *c, struct slice body)
+{
+	gather(c, (struct slice){ NULL, 0 }, body);
+}
+
+void channel_send_kind(struct channel *c, char kind, struct slice body)
+{
+	gather(c, (struct slice){ &kind, 1 }, body);
 }
 
 void channel_flush(struct channel *c)
@@ -363,7 +374,7 @@ static int connected(struct channel *c)
 	if (err < 0)
 		return err;
 	sock_end_when_silent(c->watch.fd, CHANNEL_SILENT_MS);
-	limit_time(c, CHANNEL_SHAKE_MS);
+	channel_limit(c, CHANNEL_SHAKE_MS);
 	shake(c, 1);
 	return write_out(c);
 }
@@ -396,7 +407,9 @@ static void on_time(struct loop_timer *t)
 	struct channel *c = t->context;
 
 	if (!c->failed)
-		c->failed = errmsg_set(&c->why, ERR_TIMEOUT, c->stage == CHANNEL_CONNECTING ?
-				       "no answer" : "no handshake in time");
+		c->failed = errmsg_set(&c->why, ERR_TIMEOUT, "%s",
+				       c->stage == CHANNEL_CONNECTING ? "no answer" :
+				       c->stage == CHANNEL_OPEN ? "it said nothing in time" :
+				       "no handshake in time");
 	finish(c);
 }

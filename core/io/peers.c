@@ -15,7 +15,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/mem.h"
 #include "codec/netmap.h"
 #include "io/entropy.h"
@@ -25,21 +24,19 @@
 enum link_stage {
 	LINK_STRANGER,	/* the other end has not said who it is */
 	LINK_OFFERED,	/* we dialed and said hello, after the other end did */
-	LINK_ENROLS,	/* it wants a certificate, and is to be answered */
 	LINK_UP,
 };
 
 struct peer_link {
 	struct peers *peers;
 	struct peer_link *next, *previous;
-	struct channel channel;
+	struct channel *channel;	/* ours */
 	enum link_stage stage;
 	int dialed;
 	struct peer *peer;	/* whose `dial` or `link` this is */
 	uint32_t address;	/* where it was dialed */
 	uint16_t port;
 	uint64_t boot, turn;	/* the other end's newest hello, once it is up */
-	uint64_t enrol;		/* number of its request; 0 = none */
 };
 
 enum told { TOLD_NOTHING, TOLD_UP, TOLD_DOWN };
@@ -113,28 +110,28 @@ static void on_open(struct channel *c);
 static int on_frame(struct channel *c, struct slice body);
 static void on_end(struct channel *c, int err, const struct errmsg *why);
 
-static struct peer_link *link_new(struct peers *p, int dialed)
+/* The channel is the link's from now on. */
+static struct peer_link *link_new(struct peers *p, struct channel *c, int dialed)
 {
 	struct peer_link *link = mem_new(sizeof(*link));
 
 	link->peers = p;
 	link->dialed = dialed;
-	link->channel.context = link;
-	link->channel.ready = on_open;
-	link->channel.frame = on_frame;
-	link->channel.ended = on_end;
-	channel_init(&link->channel, p->loop, &p->channels, GREETING_MAX);
+	link->channel = c;
+	c->context = link;
+	c->ready = on_open;
+	c->frame = on_frame;
+	c->ended = on_end;
 	link->previous = p->last_link;
 	if (link->previous)
 		link->previous->next = link;
 	else
 		p->links = link;
 	p->last_link = link;
-	p->stranger_count += !dialed;
 	return link;
 }
 
-/* Takes it out of all lists and frees it; the channel is closed. */
+/* Takes it out of all lists and frees it and its channel, which is closed. */
 static void link_free(struct peer_link *link)
 {
 	struct peers *p = link->peers;
@@ -147,31 +144,36 @@ static void link_free(struct peer_link *link)
 		link->next->previous = link->previous;
 	else
 		p->last_link = link->previous;
-	if (link->stage != LINK_UP)
-		p->stranger_count -= !link->dialed;
 	if (link->dialed && !link->peer)
 		p->dial_count--;
 	if (link->peer && link->peer->link == link)
 		link->peer->link = NULL;
 	if (link->peer && link->peer->dial == link)
 		link->peer->dial = NULL;
+	mem_free(link->channel);
 	mem_free(link);
 }
 
 static void link_close(struct peer_link *link)
 {
-	channel_close(&link->channel);
+	channel_close(link->channel);
 	link_free(link);
+}
+
+void peers_hello(struct peers *p, struct hello *h)
+{
+	*h = (struct hello){ .version = HELLO_VERSION, .id = p->id, .boot = p->boot,
+			     .turn = ++p->turn };
 }
 
 static void say_hello(struct peer_link *link)
 {
-	struct peers *p = link->peers;
-	struct hello h = { .id = p->id, .boot = p->boot, .turn = ++p->turn };
 	uint8_t bytes[HELLO_LEN];
+	struct hello h;
 
+	peers_hello(link->peers, &h);
 	hello_build(bytes, &h);
-	channel_send(&link->channel, (struct slice){ (char *)bytes, HELLO_LEN });
+	channel_send(link->channel, (struct slice){ (char *)bytes, HELLO_LEN });
 }
 
 /* Dialing. */
@@ -191,8 +193,10 @@ static void retry_later(struct peer *peer)
 
 static void dial(struct peers *p, uint32_t address, uint16_t port, struct peer *peer)
 {
-	struct peer_link *link = link_new(p, 1);
+	struct channel *c = mem_new(sizeof(*c));
+	struct peer_link *link = link_new(p, c, 1);
 
+	channel_init(c, p->loop, p->channels, HELLO_MAX);
 	link->address = address;
 	link->port = port;
 	link->peer = peer;
@@ -200,7 +204,7 @@ static void dial(struct peers *p, uint32_t address, uint16_t port, struct peer *
 		peer->dial = link;
 	else
 		p->dial_count++;
-	channel_dial(&link->channel, address, port);
+	channel_dial(link->channel, address, port);
 }
 
 static void on_retry(struct loop_timer *t)
@@ -222,7 +226,6 @@ static void go_up(struct peer_link *link, const struct hello *h)
 	uint64_t id = peer->id;
 
 	assert(old != link && link->stage != LINK_UP);
-	p->stranger_count -= !link->dialed;
 	link->stage = LINK_UP;
 	link->boot = h->boot;
 	link->turn = h->turn;
@@ -236,28 +239,41 @@ static void go_up(struct peer_link *link, const struct hello *h)
 	peer->logged = 0;
 	peer->wait_ms = PEERS_RETRY_MIN_MS;
 	loop_timer_clear(p->loop, &peer->retry);
-	channel_keep(&link->channel, PEERS_MESSAGE_MAX);
+	channel_keep(link->channel, PEERS_MESSAGE_MAX);
 	if (old)
 		p->handler->down(p->handler->context, id);
-	p->handler->up(p->handler->context, id);
+	p->handler->up(p->handler->context, id, channel_peer_name(link->channel));
 }
 
-/* We were dialed. 0, or an error: it is not answered. */
-static int answer(struct peer_link *link, const struct hello *h)
+static int check_welcome(const struct peers *p, struct channel *c, uint64_t id)
 {
-	struct peers *p = link->peers;
-	struct peer *peer = find_or_make(p, h->id);
-	int ours_goes;
+	const struct peers_handler *h = p->handler;
 
+	if (!h->welcome || h->welcome(h->context, id, channel_peer_name(c)))
+		return 0;
+	return errmsg_set(&c->why, ERR_DENIED, "manager %016" PRIx64 " with the certificate of "
+			  "node %s is not of this swarm", id, channel_peer_name(c));
+}
+
+int peers_take(struct peers *p, struct channel *c, const struct hello *h)
+{
+	struct peer_link *link;
+	struct peer *peer;
+
+	if (h->id == p->id)
+		return errmsg_set(&c->why, ERR_INVALID, "it is this manager itself, or has its id");
+	if (check_welcome(p, c, h->id) < 0)
+		return ERR_DENIED;
+	peer = find_or_make(p, h->id);
 	if (!peer)
-		return errmsg_set(&link->channel.why, ERR_LIMIT, "too many managers");
-	ours_goes = peer->dial && peer->dial->stage == LINK_OFFERED && p->id > h->id;
-	if (ours_goes || (peer->link && peer->link->boot == h->boot &&
-			  peer->link->turn > h->turn))
+		return errmsg_set(&c->why, ERR_LIMIT, "too many managers");
+	if ((peer->dial && peer->dial->stage == LINK_OFFERED && p->id > h->id) ||
+	    (peer->link && peer->link->boot == h->boot && peer->link->turn > h->turn))
 		return ERR_EXISTS;
+	link = link_new(p, c, 0);
 	link->peer = peer;
 	say_hello(link);
-	channel_flush(&link->channel);
+	channel_flush(c);
 	go_up(link, h);
 	return 0;
 }
@@ -269,9 +285,9 @@ static int offer(struct peer_link *link, const struct hello *h)
 	struct peer *peer = link->peer ? link->peer : find_or_make(p, h->id);
 
 	if (!peer)
-		return errmsg_set(&link->channel.why, ERR_LIMIT, "too many managers");
+		return errmsg_set(&link->channel->why, ERR_LIMIT, "too many managers");
 	if (peer->id != h->id)
-		return errmsg_set(&link->channel.why, ERR_NOT_FOUND,
+		return errmsg_set(&link->channel->why, ERR_NOT_FOUND,
 				  "manager %016" PRIx64 " answers there", h->id);
 	if (peer->link || (peer->dial && peer->dial != link)) {
 		let_go(peer);
@@ -289,7 +305,7 @@ static int offer(struct peer_link *link, const struct hello *h)
 static int greet(struct peer_link *link, struct slice body)
 {
 	struct peers *p = link->peers;
-	struct errmsg *why = &link->channel.why;
+	struct errmsg *why = &link->channel->why;
 	struct hello h;
 	int err = hello_parse(body, &h);
 
@@ -298,12 +314,12 @@ static int greet(struct peer_link *link, struct slice body)
 				  "protocol, this one version %d", h.version, HELLO_VERSION);
 	if (err < 0)
 		return errmsg_set(why, err, "it is no manager");
-	if (p->handler->unit && strcmp(channel_peer_unit(&link->channel), p->handler->unit) != 0)
+	if (p->unit && strcmp(channel_peer_unit(link->channel), p->unit) != 0)
 		return errmsg_set(why, ERR_DENIED, "it has no manager's certificate");
 	if (h.id == p->id)
 		return errmsg_set(why, ERR_INVALID, "it is this manager itself, or has its id");
-	if (!link->dialed)
-		return answer(link, &h);
+	if (check_welcome(p, link->channel, h.id) < 0)
+		return ERR_DENIED;
 	if (link->stage == LINK_STRANGER)
 		return offer(link, &h);
 	if (h.id != link->peer->id)
@@ -314,28 +330,10 @@ static int greet(struct peer_link *link, struct slice body)
 
 /* What channels tell. */
 
+/* The end that was dialed speaks first. */
 static void on_open(struct channel *c)
 {
-	struct peer_link *link = c->context;
-
-	if (!link->dialed)
-		say_hello(link);
-}
-
-/* One of the dialed kind comes to us: it says hello, or wants to be certified. */
-static int first_frame(struct peer_link *link, struct slice body)
-{
-	struct peers *p = link->peers;
-	struct slice request;
-
-	if (link->stage == LINK_ENROLS)
-		return errmsg_set(&link->channel.why, ERR_CORRUPT, "it asks for two certificates");
-	if (link->dialed || !p->handler->enrol || !enrol_parse(body, &request))
-		return greet(link, body);
-	link->stage = LINK_ENROLS;
-	link->enrol = ++p->last_enrol;
-	p->handler->enrol(p->handler->context, link->enrol, request);
-	return 0;
+	(void)c;
 }
 
 static int on_frame(struct channel *c, struct slice body)
@@ -344,20 +342,9 @@ static int on_frame(struct channel *c, struct slice body)
 	struct peers *p = link->peers;
 
 	if (link->stage != LINK_UP)
-		return first_frame(link, body);
+		return greet(link, body);
 	p->handler->message(p->handler->context, link->peer->id, body);
 	return 0;
-}
-
-/* Anybody can connect: a line a second tells enough. */
-static void log_stranger(struct peers *p, const char *why)
-{
-	uint64_t now_ms = loop_now_ms(p->loop);
-
-	if (now_ms < p->log_again_ms)
-		return;
-	p->log_again_ms = now_ms + PEERS_LOG_EVERY_MS;
-	log_printf(LOG_WARNING, "managers: a connection was refused: %s", why);
 }
 
 static void log_end(const struct peer_link *link, int err, const char *why)
@@ -369,10 +356,8 @@ static void log_end(const struct peer_link *link, int err, const char *why)
 	if (link->stage == LINK_UP)
 		log_printf(LOG_INFO, "managers: connection with %016" PRIx64 " ended: %s",
 			   peer->id, why);
-	else if (err == ERR_EXISTS || (!link->dialed && err == ERR_UNAVAILABLE))
-		return;		/* two dialed at once, or one who came went without a word */
-	else if (!link->dialed)
-		log_stranger(link->peers, why);
+	else if (err == ERR_EXISTS)
+		return;		/* two dialed at once */
 	else if (!peer)
 		log_printf(LOG_WARNING, "managers: %s:%u: %s", at, link->port, why);
 	else if (peer->logged != err)
@@ -410,93 +395,16 @@ static void on_end(struct channel *c, int err, const struct errmsg *why)
 		p->handler->down(p->handler->context, id);
 }
 
-/* Listening. */
-
-/* The strangers that came first go first: they had the most time. */
-static void make_room(struct peers *p)
-{
-	struct peer_link *link = p->links;
-
-	if (p->stranger_count < PEERS_STRANGERS_MAX)
-		return;
-	while (link->dialed || link->stage == LINK_UP)
-		link = link->next;
-	log_stranger(p, "too many have not said who they are");
-	link_close(link);
-}
-
-static void on_accept_time(struct loop_timer *t)
-{
-	struct peers *p = t->context;
-
-	(void)loop_rewatch(p->loop, &p->listener, EPOLLIN);
-}
-
-static void on_accept(struct loop_watch *w, uint32_t events)
-{
-	struct peers *p = w->context;
-	int fd = 0;
-
-	(void)events;
-	for (int i = 0; i < PEERS_ACCEPT_TURN && fd >= 0; i++) {
-		fd = sock_accept(w->fd);
-		if (fd < 0)
-			break;
-		make_room(p);
-		channel_take(&link_new(p, 0)->channel, fd);
-	}
-	if (fd != ERR_LIMIT && fd != ERR_IO)
-		return;
-	/* EPOLLPRI never comes: without it the listener would be reported for ever. */
-	(void)loop_rewatch(p->loop, w, EPOLLPRI);
-	loop_timer_set(p->loop, &p->accept_timer, loop_now_ms(p->loop) + PEERS_ACCEPT_AGAIN_MS);
-}
-
-/* "192.0.2.1:2377" */
-static int parse_address(struct slice text, uint32_t *address, uint16_t *port)
-{
-	struct slice host = slice_cut(&text, ':');
-	uint64_t number;
-
-	if (ipv4_parse(host, address) < 0 || slice_to_u64(text, UINT16_MAX, &number) < 0 ||
-	    number == 0)
-		return ERR_INVALID;
-	*port = (uint16_t)number;
-	return 0;
-}
-
-int peers_listen(struct peers *p, struct slice address, struct errmsg *msg)
-{
-	uint32_t host;
-	uint16_t port;
-	int fd;
-
-	if (parse_address(address, &host, &port) < 0)
-		return errmsg_set(msg, ERR_INVALID, "%.*s: the form is ADDRESS:PORT, with an IPv4 "
-				  "address", SLICE_ARGS(address));
-	fd = sock_listen_tcp(host, port, msg);
-	if (fd < 0)
-		return errmsg_prefix(msg, fd, "%.*s", SLICE_ARGS(address));
-	p->listener.call = on_accept;
-	p->listener.context = p;
-	if (loop_watch(p->loop, &p->listener, fd, EPOLLIN) == 0)
-		return 0;
-	close(fd);
-	return errmsg_set(msg, ERR_IO, "%.*s: cannot be watched", SLICE_ARGS(address));
-}
-
 /* The face. */
 
 void peers_init(struct peers *p, struct loop *l, const struct peers_handler *handler,
-		const struct channel_config *channels, uint64_t id)
+		const struct channel_config *channels, const char *unit, uint64_t id)
 {
 	uint64_t seed;
 
 	assert(id != 0);
-	*p = (struct peers){ .loop = l, .handler = handler, .channels = *channels, .id = id };
-	p->listener.fd = -1;
-	p->accept_timer.call = on_accept_time;
-	p->accept_timer.context = p;
+	*p = (struct peers){ .loop = l, .handler = handler, .channels = channels, .unit = unit,
+			     .id = id };
 	entropy_fill(&p->boot, sizeof(p->boot));
 	entropy_fill(&seed, sizeof(seed));
 	rng_init(&p->rng, seed);
@@ -511,11 +419,6 @@ void peers_done(struct peers *p)
 		p->peers->in_set = 0;
 		let_go(p->peers);
 	}
-	loop_timer_clear(p->loop, &p->accept_timer);
-	if (p->listener.events) {
-		loop_unwatch(p->loop, &p->listener);
-		close(p->listener.fd);
-	}
 }
 
 static void add_member(struct peers *p, const struct peers_member *m)
@@ -526,7 +429,7 @@ static void add_member(struct peers *p, const struct peers_member *m)
 
 	if (m->id == p->id)
 		return;
-	if (parse_address(m->address, &address, &port) < 0) {
+	if (sock_parse_address(m->address, &address, &port) < 0) {
 		log_printf(LOG_ERROR, "managers: %016" PRIx64 " has no address that can be dialed: "
 			   "%.*s", m->id, SLICE_ARGS(m->address));
 		return;
@@ -570,7 +473,7 @@ void peers_dial(struct peers *p, struct slice text)
 	uint32_t address;
 	uint16_t port;
 
-	if (parse_address(text, &address, &port) < 0) {
+	if (sock_parse_address(text, &address, &port) < 0) {
 		log_printf(LOG_ERROR, "managers: no address that can be dialed: %.*s",
 			   SLICE_ARGS(text));
 		return;
@@ -590,29 +493,21 @@ void peers_send(struct peers *p, uint64_t id, struct slice body)
 
 	assert(body.len <= PEERS_MESSAGE_MAX);
 	if (peer && peer->link)
-		channel_send(&peer->link->channel, body);
+		channel_send(peer->link->channel, body);
 }
 
-void peers_enrolled(struct peers *p, uint64_t id, int status, struct slice answer)
+void peers_drop(struct peers *p, uint64_t id)
 {
-	struct peer_link *link = p->links;
-	struct buf body;
+	struct peer *peer = find(p, id);
 
-	while (link && link->enrol != id)
-		link = link->next;
-	if (!link)
-		return;
-	buf_init(&body, PEERS_MESSAGE_MAX);
-	enrol_answer_build(&body, status, answer);
-	channel_send(&link->channel, buf_slice(&body));
-	channel_flush(&link->channel);	/* the other end closes, or the time limit does */
-	buf_done(&body);
+	if (peer && peer->link)
+		channel_limit(peer->link->channel, 0);
 }
 
 void peers_flush(struct peers *p)
 {
 	for (struct peer_link *link = p->links; link; link = link->next)
-		channel_flush(&link->channel);
+		channel_flush(link->channel);
 }
 
 int peers_is_up(const struct peers *p, uint64_t id)

@@ -8,9 +8,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <unistd.h>
 
 #include "io/sock.h"
+#include "codec/netmap.h"
 
 static int code_of(int error)
 {
@@ -81,6 +84,20 @@ static int bound(uint32_t address, uint16_t port, int type, struct errmsg *msg)
 	if (bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		return close_and_refuse(fd, msg, errno);
 	return fd;
+}
+
+int sock_parse_address(struct slice text, uint32_t *address, uint16_t *port)
+{
+	struct slice host = slice_cut(&text, ':');
+	uint32_t parsed;
+	uint64_t number;
+
+	if (ipv4_parse(host, &parsed) < 0 || slice_to_u64(text, UINT16_MAX, &number) < 0 ||
+	    number == 0)
+		return ERR_INVALID;
+	*address = parsed;
+	*port = (uint16_t)number;
+	return 0;
 }
 
 int sock_listen_tcp(uint32_t address, uint16_t port, struct errmsg *msg)
@@ -217,6 +234,53 @@ int sock_connect_udp(uint32_t address, uint16_t port, struct errmsg *msg)
 	if (fd < 0)
 		return refuse(msg, errno);
 	return connecting(fd, (struct sockaddr *)&to, sizeof(to), msg);
+}
+
+uint32_t sock_own_address(uint32_t to)
+{
+	struct sockaddr_in self = { 0 };
+	socklen_t n = sizeof(self);
+	int fd = sock_connect_udp(to, 9, NULL);
+
+	if (fd >= 0 && getsockname(fd, (struct sockaddr *)&self, &n) < 0)
+		self.sin_addr.s_addr = 0;
+	if (fd >= 0)
+		close(fd);
+	return ntohl(self.sin_addr.s_addr);
+}
+
+int sock_is_local(uint32_t address)
+{
+	struct sockaddr_in at = inet_address(address, 0);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = -1;
+
+	if (fd < 0)
+		return 1;	/* for all that can be known */
+	err = bind(fd, (struct sockaddr *)&at, sizeof(at));
+	close(fd);
+	return err == 0;
+}
+
+int sock_address_changes(void)
+{
+	struct sockaddr_nl group = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd < 0)
+		return errno == EMFILE || errno == ENFILE ? ERR_LIMIT : ERR_IO;
+	if (bind(fd, (struct sockaddr *)&group, sizeof(group)) == 0)
+		return fd;
+	close(fd);
+	return ERR_IO;
+}
+
+void sock_drain(int fd)
+{
+	char bytes[4096];
+
+	/* ENOBUFS: more changed than the kernel kept, which is all that must be known. */
+	while (recv(fd, bytes, sizeof(bytes), 0) > 0 || errno == ENOBUFS || errno == EINTR)
+		;
 }
 
 int sock_connect_unix(const char *path, struct errmsg *msg)

@@ -2,9 +2,20 @@
 #include "model/node.h"
 #include "model_private.h"
 
-static const char *const role_names[] = { "worker", "manager", NULL };
+const char *const role_names[] = { "worker", "manager", NULL };
 static const char *const availability_names[] = { "active", "pause", "drain", NULL };
 static const char *const node_state_names[] = { "unknown", "down", "ready", "disconnected", NULL };
+
+int availability_parse(struct slice text, int *availability)
+{
+	for (int i = 0; availability_names[i]; i++) {
+		if (!slice_is(text, availability_names[i]))
+			continue;
+		*availability = i;
+		return 0;
+	}
+	return ERR_INVALID;
+}
 
 static const struct field node_spec_fields[] = {
 	ROW(node_spec, name, "Name", FIELD_STRING, OMIT),
@@ -36,12 +47,23 @@ static const struct table engine_table = {
 	"Engine", sizeof(struct engine_description), TABLE_NO_EXTRA, engine_fields,
 };
 
+static const struct field tls_info_fields[] = {
+	ROW(tls_info, trust_root, "TrustRoot", FIELD_STRING, OMIT),
+	ROW(tls_info, cert_issuer_subject, "CertIssuerSubject", FIELD_STRING, OMIT),
+	ROW(tls_info, cert_issuer_public_key, "CertIssuerPublicKey", FIELD_STRING, OMIT),
+	{ 0 },
+};
+const struct table tls_info_table = {
+	"TLSInfo", sizeof(struct tls_info), TABLE_NO_EXTRA, tls_info_fields,
+};
+
 static const struct field description_fields[] = {
 	ROW(node_description, hostname, "Hostname", FIELD_STRING, OMIT),
 	ROW_TABLE(node_description, platform, "Platform", FIELD_STRUCT, 0, &platform_table),
 	ROW_TABLE(node_description, resources, "Resources", FIELD_STRUCT, 0,
 		  &node_resources_table),
 	ROW_TABLE(node_description, engine, "Engine", FIELD_STRUCT, 0, &engine_table),
+	ROW_TABLE(node_description, tls_info, "TLSInfo", FIELD_STRUCT, OMIT, &tls_info_table),
 	{ 0 },
 };
 const struct table node_description_table = {
@@ -76,6 +98,7 @@ static const struct field node_fields[] = {
 	ROW_TABLE(node, status, "Status", FIELD_STRUCT, 0, &node_status_table),
 	ROW_TABLE(node, manager_status, "ManagerStatus", FIELD_POINTER, OMIT,
 		  &manager_status_table),
+	ROW(node, join_key, "JoinKey", FIELD_STRING, OMIT | FIELD_INTERNAL),
 	{ 0 },
 };
 const struct table node_table = { "Node", sizeof(struct node), TABLE_NO_EXTRA, node_fields };
@@ -112,6 +135,7 @@ static const struct table dispatcher_table = {
 
 static const struct field ca_config_fields[] = {
 	ROW(ca_config, node_cert_expiry, "NodeCertExpiry", FIELD_I64, OMIT),
+	ROW(ca_config, force_rotate, "ForceRotate", FIELD_U64, OMIT),
 	{ 0 },
 };
 static const struct table ca_config_table = {
@@ -144,6 +168,25 @@ const struct table cluster_spec_table = {
 	cluster_spec_fields,
 };
 
+static const struct field removed_fields[] = {
+	ROW(removed_node, id, "ID", FIELD_STRING, 0),
+	ROW(removed_node, until, "Until", FIELD_TIME, 0),
+	{ 0 },
+};
+static const struct table removed_table = {
+	"Removed", sizeof(struct removed_node), TABLE_NO_EXTRA, removed_fields,
+};
+
+static const struct field rotation_fields[] = {
+	ROW(root_rotation, next_cert, "NextCert", FIELD_STRING, OMIT),
+	ROW(root_rotation, next_key, "NextKey", FIELD_STRING, OMIT),
+	ROW(root_rotation, cross_signed, "CrossSigned", FIELD_STRING, OMIT),
+	{ 0 },
+};
+static const struct table rotation_table = {
+	"RootRotation", sizeof(struct root_rotation), TABLE_NO_EXTRA, rotation_fields,
+};
+
 static const struct field cluster_fields[] = {
 	ROW_TABLE(cluster, meta, NULL, FIELD_FLAT, 0, &meta_table),
 	ROW_TABLE(cluster, spec, "Spec", FIELD_STRUCT, 0, &cluster_spec_table),
@@ -151,9 +194,12 @@ static const struct field cluster_fields[] = {
 	ROW(cluster, subnet_size, "SubnetSize", FIELD_U64, OMIT),
 	ROW(cluster, root_cert, "RootCert", FIELD_STRING, OMIT | FIELD_INTERNAL),
 	ROW(cluster, root_key, "RootKey", FIELD_STRING, OMIT | FIELD_INTERNAL),
+	ROW_TABLE(cluster, rotation, "RootRotation", FIELD_POINTER, OMIT | FIELD_INTERNAL,
+		  &rotation_table),
 	ROW(cluster, worker_token, "WorkerToken", FIELD_STRING, OMIT | FIELD_INTERNAL),
 	ROW(cluster, manager_token, "ManagerToken", FIELD_STRING, OMIT | FIELD_INTERNAL),
 	ROW(cluster, unlock_key, "UnlockKey", FIELD_STRING, OMIT | FIELD_INTERNAL),
+	ROW_TABLE(cluster, removed, "Removed", FIELD_LIST, OMIT | FIELD_INTERNAL, &removed_table),
 	{ 0 },
 };
 const struct table cluster_table = {

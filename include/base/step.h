@@ -27,7 +27,7 @@ enum event_kind {
 	EVENT_SNAPSHOT_STORED,	/* id, index, more = as in EFFECT_SNAPSHOT_STORE; of the last piece
 				 * all is durable. status < 0: text = why */
 	/* manager: other managers. id = raft id of the other end */
-	EVENT_PEER_UP,		/* id: there is a connection */
+	EVENT_PEER_UP,		/* id: there is a connection; text = node id in its certificate */
 	EVENT_PEER_DOWN,	/* id: it is closed, or nobody listens there */
 	EVENT_PEER_MESSAGE,	/* id, body */
 	/* manager: HTTP API */
@@ -85,12 +85,14 @@ enum effect_kind {
 				 * (EFFECT_REPLY_CHUNK), the last of them with more = 0 */
 	EFFECT_REPLY_CHUNK,	/* id = request, body, more */
 	EFFECT_SESSION_SEND,	/* id = session, body = JSON text (manager and worker) */
-	EFFECT_SESSION_DROP,	/* id = session: end it; the agent comes again with a new one */
+	EFFECT_SESSION_DROP,	/* id = session: end it; the agent comes again with a new one.
+				 * status 1: its node is not of the swarm any more, and is told */
 	EFFECT_FLUSH,		/* EVENT_FLUSH is wanted at the end of this turn of the loop */
 	EFFECT_PEERS,		/* body = the other managers to be connected with, replaces the
 				 * last: lines "RAFT-ID ADDRESS:PORT"; id = how many managers there
 				 * are with us, 0: the log does not tell yet */
 	EFFECT_PEER_DIAL,	/* target = ADDRESS:PORT: connect with whoever is there */
+	EFFECT_PEER_DROP,	/* id = raft id: end the connection with it */
 	EFFECT_PEER_SEND,	/* id = raft id, body; dropped when there is no connection */
 	EFFECT_LOCK,		/* body = unlock key as text: seal the data folder's key with it;
 				 * empty: with none. Only when it is another one */
@@ -101,6 +103,9 @@ enum effect_kind {
 				 * more = 1: deliver the body in pieces as it comes */
 	EFFECT_ENGINE_CANCEL,	/* id = call: forget it, close its connection */
 	EFFECT_PUBLISH,		/* target = file name in the run folder, body: the new content */
+	EFFECT_NODE,		/* body = JSON of struct session_node: the driver keeps managers
+				 * and trust; it renews the certificate, and begins anew in the
+				 * other role, when these differ from what it has */
 	EFFECT_WIPE,		/* the node has left: remove the data folder's content */
 };
 

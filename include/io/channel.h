@@ -12,8 +12,10 @@
  * A forked child has the sockets, too, and would keep them open when this process is killed: it
  * closes them first of all, so that the other ends know at once.
  *
- * Memory: CHANNEL_MEMORY from the first byte of a handshake on, the one frame that has come
- * in part, and what waits to be sent (at most CHANNEL_OUT_MAX).
+ * Memory: CHANNEL_MEMORY from the first byte of a handshake on (CHANNEL_MEMORY_SMALL at an end
+ * that dials with `small`), the one frame that has come in part, and what waits to be sent (at
+ * most CHANNEL_OUT_MAX). An end that is dialed has CHANNEL_MEMORY in any case: how large a buffer
+ * the other end asks for is known only when its own is in use.
  */
 #ifndef SB_IO_CHANNEL_H
 #define SB_IO_CHANNEL_H
@@ -25,6 +27,7 @@
 
 enum {
 	CHANNEL_MEMORY = sizeof(struct tls) + TLS_BUFFER_FULL,	/* 41 KB */
+	CHANNEL_MEMORY_SMALL = sizeof(struct tls) + TLS_BUFFER_SMALL,	/* 17 KB */
 	CHANNEL_OUT_MAX = 32 << 20,	/* gathered and not sent: some of the largest messages;
 					 * up to half of it may be sent already */
 	CHANNEL_OUT_KEEP = 1 << 20,	/* memory kept for what is gathered next */
@@ -41,8 +44,9 @@ struct channel_config {
 	const struct tls_identity *identity;
 	const struct tls_anchor *anchors;
 	uint32_t anchor_count;
-	struct tls_pin *pin;
+	struct tls_pin *pin;	/* for one channel at a time */
 	int strangers;
+	int small;		/* an end that dials: TLS_BUFFER_SMALL */
 };
 
 enum channel_stage { CHANNEL_CONNECTING, CHANNEL_SILENT, CHANNEL_SHAKING, CHANNEL_OPEN };
@@ -83,13 +87,18 @@ void channel_dial(struct channel *c, uint32_t address, uint16_t port);
 void channel_take(struct channel *c, int fd);
 /* The other end is known and welcome: no time limit any more, frames up to frame_max. */
 void channel_keep(struct channel *c, uint32_t frame_max);
-/* The common name and the unit of the other end's certificate, from ready on. */
+/* From now on there is one: it ends with ERR_TIMEOUT in limit_ms, unless it is called again. 0:
+ * at once, but from the loop. */
+void channel_limit(struct channel *c, uint64_t limit_ms);
+/* Of the other end's certificate, from ready on: common name and unit; "" if it shows none. */
 const char *channel_peer_name(const struct channel *c);
 const char *channel_peer_unit(const struct channel *c);
 
 /* Gathers a message, from ready on. Over CHANNEL_OUT_MAX the channel fails: ended follows from
  * the loop, and what is sent until then is dropped. */
 void channel_send(struct channel *c, struct slice body);
+/* The same with one byte before the body, as part of the message: its kind. */
+void channel_send_kind(struct channel *c, char kind, struct slice body);
 /* Seals and writes what was gathered as far as the socket takes it; the rest follows when it
  * takes more. */
 void channel_flush(struct channel *c);

@@ -1,5 +1,7 @@
 /* peers.h - the connections between managers: one with each, kept up. I/O.
  *
+ * Those that other managers dial come from io/port.h; this module dials its own.
+ *
  * Every manager dials every one of the set with which it has no connection, again and again:
  * after 25 to 50 ms at first, at last every 0.5 to 1 s. A connection is a channel
  * (io/channel.h) on which both ends have said hello (codec/frames.h): the end that was dialed
@@ -10,8 +12,8 @@
  * it started and count its decisions, so that the end that still believes in an older
  * connection knows better.
  *
- * Callbacks come only from the loop, never from inside a function of this module; inside one
- * every function but peers_done may be used.
+ * Callbacks come only from the loop, or from inside peers_take, never from inside another function
+ * of this module; inside one every function but peers_done may be used.
  */
 #ifndef SB_IO_PEERS_H
 #define SB_IO_PEERS_H
@@ -25,26 +27,18 @@ enum {
 	PEERS_MESSAGE_MAX = 8 << 20,	/* twice RAFT_MESSAGE_MAX: what wraps it fits, too */
 	PEERS_SET_MAX = 32,		/* twice RAFT_MEMBERS_MAX */
 	PEERS_MAX = 64,			/* ids known at once: the set, and those who join */
-	PEERS_STRANGERS_MAX = 64,	/* incoming ones that have not said hello: 41 KB each. One
-					 * more, and the oldest of them is closed */
-	PEERS_ACCEPT_TURN = 8,		/* accepted in one turn of the loop: a stranger's handshake
-					 * costs 1 to 3 ms */
 	PEERS_DIALS_MAX = 16,		/* peers_dial under way; more are not begun */
 	PEERS_RETRY_MIN_MS = 50,	/* a manager that starts anew is back in that time */
 	PEERS_RETRY_MAX_MS = 1000,	/* one packet a second to a host that is away */
-	PEERS_ACCEPT_AGAIN_MS = 100,	/* when there was no descriptor for one */
-	PEERS_LOG_EVERY_MS = 1000,	/* strangers cannot fill the log */
 };
 
 struct peers_handler {
 	void *context;
-	/* What the certificate of a manager must name as its unit; NULL: anything. */
-	const char *unit;
-	/* Somebody, maybe without a certificate, asks for one: answered once by peers_enrolled.
-	 * NULL: nobody may. body is borrowed for the call. */
-	void (*enrol)(void *context, uint64_t id, struct slice body);
-	/* There is a connection with id, of the set or not. */
-	void (*up)(void *context, uint64_t id);
+	/* May there be one with id, whose certificate has that common name? NULL: always. It must
+	 * call nothing here. */
+	int (*welcome)(void *context, uint64_t id, const char *name);
+	/* There is a connection with id, of the set or not; name as above, borrowed. */
+	void (*up)(void *context, uint64_t id, const char *name);
 	/* It is closed: what was sent last may be lost. Or: one of the set cannot be reached,
 	 * told once until it is up again. */
 	void (*down)(void *context, uint64_t id);
@@ -64,27 +58,31 @@ struct peer_link;
 struct peers {		/* all private */
 	struct loop *loop;
 	const struct peers_handler *handler;
-	struct channel_config channels;
+	const struct channel_config *channels;
+	const char *unit;
 	uint64_t id;
 	uint64_t boot;
 	uint64_t turn;
-	uint64_t last_enrol;
 	struct rng rng;
-	struct loop_watch listener;
-	struct loop_timer accept_timer;
 	struct peer *peers;
 	struct peer_link *links, *last_link;	/* oldest first */
-	uint32_t peer_count, stranger_count, dial_count;
-	uint64_t log_again_ms;
+	uint32_t peer_count, dial_count;
 };
 
-/* id: one's own raft id, not 0. handler and what channels points to are borrowed. */
+/* id: one's own raft id, not 0. unit: what the certificate of one that is dialed must name as its
+ * unit; NULL: anything. All is borrowed. */
 void peers_init(struct peers *p, struct loop *l, const struct peers_handler *handler,
-		const struct channel_config *channels, uint64_t id);
+		const struct channel_config *channels, const char *unit, uint64_t id);
 /* Sends what has gathered as far as it goes at once, closes everything; no callback. */
 void peers_done(struct peers *p);
-/* address: "0.0.0.0:2377". 0, ERR_INVALID (no such form), or an error of sock_listen_tcp. */
-int peers_listen(struct peers *p, struct slice address, struct errmsg *msg);
+/* The hello for one who came, who has not said who it is (port_handler.hello). */
+void peers_hello(struct peers *p, struct hello *h);
+/*
+ * One came and said that it is the manager of that hello (port_handler.manager). 0: c is p's.
+ * Else it is not wanted, and c the caller's: ERR_EXISTS (there is a better connection), ERR_LIMIT
+ * (PEERS_MAX), ERR_INVALID (one's own id), ERR_DENIED (not welcome), with c->why.
+ */
+int peers_take(struct peers *p, struct channel *c, const struct hello *h);
 /*
  * Whom to be connected with from now on; one's own id is skipped. A connection with an id that
  * is not in it any more stays until either end closes it, but is not made again. A new address
@@ -98,8 +96,8 @@ void peers_dial(struct peers *p, struct slice address);
 /* Gathers a message of at most PEERS_MESSAGE_MAX; dropped when there is no connection. When
  * CHANNEL_OUT_MAX is passed, the connection is closed: `down` follows. */
 void peers_send(struct peers *p, uint64_t id, struct slice body);
-/* What who asked as that id is told; nothing when it has gone. */
-void peers_enrolled(struct peers *p, uint64_t id, int status, struct slice answer);
+/* Closes the connection with id, if there is one: `down` follows. */
+void peers_drop(struct peers *p, uint64_t id);
 /* Sends what has gathered: call it at the end of each turn of the loop. */
 void peers_flush(struct peers *p);
 /* Is there a connection with id? */

@@ -8,11 +8,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "base/err.h"
+#include "base/slice.h"
 
 enum {
 	SOCK_BACKLOG = 4096,	/* waiting to be accepted: net.core.somaxconn's default */
 	SOCK_PATH_MAX = 107,	/* sun_path without its NUL, unix(7) */
 };
+
+/* "192.0.2.1:2377". 0 or ERR_INVALID: another form, or port 0. */
+int sock_parse_address(struct slice text, uint32_t *address, uint16_t *port);
 
 /* SO_REUSEADDR is set. ERR_IN_USE, ERR_DENIED, ERR_INVALID (not an address of this host) or
  * ERR_IO, with msg: the reason alone ("address already in use"). */
@@ -37,6 +41,15 @@ int sock_accept(int listener);
 int sock_connect_tcp(uint32_t address, uint16_t port, struct errmsg *msg);
 /* A datagram socket that talks with one peer. Same errors. */
 int sock_connect_udp(uint32_t address, uint16_t port, struct errmsg *msg);
+/* The address that this host has in packets to that one (none is sent), or 0: there is no route. */
+uint32_t sock_own_address(uint32_t to);
+/* Is it an address of this host now? */
+int sock_is_local(uint32_t address);
+/* A descriptor that can be read when this host's IPv4 addresses have changed: sock_drain, then
+ * look. rtnetlink(7). ERR_LIMIT, ERR_IO. */
+int sock_address_changes(void);
+/* Reads and drops what waits. */
+void sock_drain(int fd);
 /* Connected at once, or ERR_NOT_FOUND, ERR_DENIED, ERR_UNAVAILABLE (refused, or its backlog is
  * full), ERR_LIMIT; msg names the path. */
 int sock_connect_unix(const char *path, struct errmsg *msg);

@@ -25,11 +25,19 @@ struct node_resources {
 	int64_t nano_cpus, memory_bytes;
 };
 
+/* What a node's certificate rests on. The issuer's two are base64 of DER, as Docker has them. */
+struct tls_info {
+	const char *trust_root;			/* PEM of the roots that it believes */
+	const char *cert_issuer_subject;
+	const char *cert_issuer_public_key;	/* SubjectPublicKeyInfo */
+};
+
 struct node_description {
 	const char *hostname;
 	struct platform platform;
 	struct node_resources resources;
 	struct engine_description engine;
+	struct tls_info tls_info;
 	struct slice extra;
 };
 
@@ -51,6 +59,7 @@ struct node {
 	struct node_description description;
 	struct node_status status;
 	struct manager_status *manager_status;
+	const char *join_key;	/* internal: public key that it asked to join with, in base64 */
 };
 
 struct orchestration_config {
@@ -71,6 +80,7 @@ struct dispatcher_config {
 
 struct ca_config {
 	int64_t node_cert_expiry;	/* ns; default 2160 h */
+	uint64_t force_rotate;		/* a new root each time it grows */
 	struct slice extra;
 };
 
@@ -90,6 +100,19 @@ struct cluster_spec {
 	struct slice extra;
 };
 
+/* A node that was removed may still have a certificate. */
+struct removed_node {
+	const char *id;
+	int64_t until;		/* Unix ns: it has ended by then */
+};
+
+/* A new root is on its way: it issues, and is believed beside the old one, which signed it, too,
+ * until every node has a certificate of it (applets/manager/ca.h). All three are PEM. */
+struct root_rotation {
+	const char *next_cert, *next_key;
+	const char *cross_signed;	/* the next one's name and key, signed by the old one */
+};
+
 struct cluster {
 	struct meta meta;
 	struct cluster_spec spec;
@@ -97,8 +120,10 @@ struct cluster {
 	uint64_t subnet_size;			/* 24 */
 	/* Internal: the swarm's authority, as PEM, and the tokens that let nodes join. */
 	const char *root_cert, *root_key;
+	struct root_rotation *rotation;	/* NULL: none is under way */
 	const char *worker_token, *manager_token;
 	const char *unlock_key;		/* likewise; SWMKEY-1-...; NULL: managers do not lock */
+	struct list removed;	/* struct removed_node; internal */
 };
 
 struct ipam_config {
@@ -128,6 +153,9 @@ struct network {
 	int pending_delete;	/* internal: removed by a user; goes when no task uses it */
 };
 
+/* "active", "pause", "drain": *availability is the enum's. 0 or ERR_INVALID. */
+int availability_parse(struct slice text, int *availability);
+
 extern const struct table node_table, node_spec_table, node_description_table, cluster_table,
-	cluster_spec_table, network_table, network_spec_table;
+	cluster_spec_table, network_table, network_spec_table, tls_info_table;
 #endif

@@ -34,8 +34,17 @@ struct session_logs {
 	const char *tail;	/* "all" or a count; NULL = all */
 };
 
+/* What the node is to be, and whom it is to believe. First in a session, and when it changes. */
+struct session_node {
+	int role;			/* enum node_role */
+	struct strings managers;	/* "ADDRESS:PORT" */
+	const char *trust;		/* PEM of the roots */
+	int renew;			/* its certificate is not of the authority that is to be */
+};
+
 struct session_order {
 	struct session_assign *assign;
+	struct session_node *node;
 	struct session_logs *logs;
 	int leave;		/* remove every container and network of ours, then report `left` */
 };
@@ -57,6 +66,7 @@ struct session_log {
 struct session_report {
 	struct list statuses;	/* struct session_status, coalesced */
 	struct node_description *description;	/* when it changed */
+	const char *addr;	/* with it: where the node is reached, "HOST:PORT" */
 	const char *node_message;	/* in every report: "" = the engine answers, else why not */
 	struct session_log *log;
 	int resync;
@@ -67,5 +77,5 @@ struct session_report {
  * fewer is the end of it, and only then does the agent remove what was not named. */
 enum { SESSION_TASKS_MAX = 500 };
 
-extern const struct table session_order_table, session_report_table;
+extern const struct table session_order_table, session_report_table, session_node_table;
 #endif

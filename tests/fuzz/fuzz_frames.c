@@ -1,5 +1,6 @@
 /* Frames: any cut of the stream gives the same frames and the same end, and what was read is
- * written back byte for byte; each body is also tried as a hello. */
+ * written back byte for byte; each body is also tried as each kind of first frame, of which it is
+ * one at most. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,15 +14,29 @@ static void must(int ok)
 		abort();
 }
 
-static void try_hello(struct slice body)
+static void try_first(struct slice body)
 {
 	uint8_t bytes[HELLO_LEN];
+	struct slice text;
+	uint32_t version;
 	struct hello h;
+	int status;
+	int is_hello = hello_parse(body, &h) == 0;
+	int is_agent = agent_hello_parse(body, &version) == 0;
+	int is_enrol = enrol_parse(body, &text);
 
-	if (hello_parse(body, &h) < 0)
-		return;
-	hello_build(bytes, &h);
-	must(memcmp(bytes, body.data, HELLO_LEN) == 0);
+	must(is_hello + is_agent + is_enrol <= 1);
+	must(!is_enrol || text.data + text.len == body.data + body.len);
+	if (enrol_answer_parse(body, &status, &text) == 0)
+		must(text.data + text.len == body.data + body.len && status >= 0);
+	if (is_agent) {
+		agent_hello_build(bytes);
+		must(memcmp(bytes, body.data, AGENT_LEN) == 0);
+	}
+	if (is_hello) {
+		hello_build(bytes, &h);
+		must(memcmp(bytes, body.data, HELLO_LEN) == 0);
+	}
 }
 
 static int read_all(struct slice in, size_t step, uint32_t max, struct buf *back)
@@ -39,7 +54,7 @@ static int read_all(struct slice in, size_t step, uint32_t max, struct buf *back
 		while ((got = frames_next(&f, &part, &body)) == 1) {
 			must(body.len <= max);
 			frames_add(back, body);
-			try_hello(body);
+			try_first(body);
 		}
 		must(got < 0 || part.len == 0);
 	}

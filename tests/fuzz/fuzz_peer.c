@@ -92,7 +92,8 @@ static void feed(struct bench *b, struct slice in)
 {
 	step(b, (struct event){ .kind = EVENT_START });
 	settle(b);
-	step(b, (struct event){ .kind = EVENT_PEER_UP, .id = STRANGER });
+	step(b, (struct event){ .kind = EVENT_PEER_UP, .id = STRANGER,
+				.text = SLICE("stranger") });
 	settle(b);
 	while (in.len >= 2) {
 		uint32_t n = (uint32_t)bytes_get(in.data, 2);

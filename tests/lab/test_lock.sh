@@ -157,7 +157,6 @@ restarts() { x 2 grep -c "starting anew" /run/swarmbox/swarmbox.log; }
 x 2 sh -c 'cat /dev/zero >/var/lib/swarmbox/fill 2>/dev/null'
 for i in $(seq 30); do
 	curl_1 -X PUT -d x "http://d/v1/kv/k$i" >/dev/null
-	sb 2 node ls >/dev/null 2>&1
 	logged 2 "cannot be written" && break
 	head -c 500000 /dev/zero | curl_1 -X PUT --data-binary @- "http://d/v1/kv/big$i" >/dev/null
 done
@@ -178,6 +177,14 @@ check "they are to lock again" has "    SWMKEY-1-" sb 1 swarm update --autolock=
 third=$(key)
 check "with a key that is new" [ "$third" != "$second" ]
 check "the others lock" eventually 5 is SWBXLOCK sealed 3
+
+node() { sb "$1" info --format json | grep -o '"NodeID":"[a-z0-9]*"' | head -n 1 | cut -d'"' -f4; }
+check "one is to be a worker" sb 1 node demote "$(node 2)"
+check "which does not lock" eventually 10 not is SWBXLOCK sealed 2
+check "and starts freely" restart 2
+check "and is to be a manager again" sb 1 node promote "$(node 2)"
+check "which locks" eventually 10 is SWBXLOCK sealed 2
+check "the swarm is whole" eventually 10 is 3 managers
 
 # ---- a lost majority, leaving ----
 

@@ -427,11 +427,11 @@ static void trace_effect(struct host *host, enum who who, const struct effect *x
 		[EFFECT_SNAPSHOT_READ] = "read", [EFFECT_SNAPSHOT_STORE] = "store",
 		[EFFECT_REPLY] = "reply", [EFFECT_SESSION_SEND] = "send",
 		[EFFECT_SESSION_DROP] = "drop", [EFFECT_PEERS] = "peers",
-		[EFFECT_PEER_DIAL] = "dial", [EFFECT_PEER_SEND] = "to",
+		[EFFECT_PEER_DIAL] = "dial", [EFFECT_PEER_DROP] = "cut", [EFFECT_PEER_SEND] = "to",
 		[EFFECT_RESTART] = "restart", [EFFECT_LOCK] = "lock",
 		[EFFECT_ENGINE_CALL] = "call", [EFFECT_ENGINE_CANCEL] = "cancel",
 		[EFFECT_PUBLISH] = "publish", [EFFECT_EXIT] = "exit", [EFFECT_LOG] = "log",
-		[EFFECT_WIPE] = "wipe", [EFFECT_REPLY_CHUNK] = "chunk",
+		[EFFECT_WIPE] = "wipe", [EFFECT_REPLY_CHUNK] = "chunk", [EFFECT_NODE] = "node",
 	};
 	struct slice body = x->body;
 
@@ -491,6 +491,8 @@ static void carry_out(struct host *host, enum who who, const struct effect *x)
 		buf_reset(&host->netmap);
 		buf_add_slice(&host->netmap, x->body);
 		break;
+	case EFFECT_NODE:	/* no role changes here, */
+	case EFFECT_PEER_DROP: break;	/* nor is a node removed */
 	case EFFECT_WIPE: host->store.failed = 1; break;
 	}
 }
@@ -500,7 +502,7 @@ static void carry_out(struct host *host, enum who who, const struct effect *x)
 static void start_due(struct sim *sim, struct happening *h)
 {
 	struct host *host = h->host;
-	const struct worker_config worker = { host->node_id, host->name };
+	const struct worker_config worker = { host->node_id, host->name, host->address, NULL };
 	struct event start = { .kind = EVENT_START, .text = slice_of(host->node_id) };
 
 	if (host->up || host->exited)

@@ -69,7 +69,8 @@ static void down_later(struct host *host, struct host *other, uint64_t delay_us)
 static void end_up(struct host *host, struct host *other, uint64_t epoch)
 {
 	struct peer_end *end = end_of(host, other);
-	struct event ev = { .kind = EVENT_PEER_UP, .id = other->store.raft_id };
+	struct event ev = { .kind = EVENT_PEER_UP, .id = other->store.raft_id,
+			    .text = slice_of(other->node_id) };
 	uint64_t delay = sim_between(host->sim, 0, 3 * MS);
 
 	if (end->epoch)

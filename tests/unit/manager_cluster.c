@@ -69,8 +69,10 @@ static void link_begin(struct swarm *w, uint32_t a, uint32_t b)
 		return;
 	w->up[a][b] = w->up[b][a] = 1;
 	w->link[a][b] = ++w->link[b][a];
-	later(w, 0, a, (struct event){ .kind = EVENT_PEER_UP, .id = w->nodes[b].config.raft_id });
-	later(w, 0, b, (struct event){ .kind = EVENT_PEER_UP, .id = w->nodes[a].config.raft_id });
+	later(w, 0, a, (struct event){ .kind = EVENT_PEER_UP, .id = w->nodes[b].config.raft_id,
+				       .text = slice_of(w->nodes[b].node_id) });
+	later(w, 0, b, (struct event){ .kind = EVENT_PEER_UP, .id = w->nodes[a].config.raft_id,
+				       .text = slice_of(w->nodes[a].node_id) });
 }
 
 static int wants(const struct swarm *w, uint32_t a, uint32_t b)
@@ -343,12 +345,15 @@ static void carry_out(struct swarm *w, uint32_t node, const struct effect *x)
 			fprintf(stderr, "%llu %u: %.*s\n", (unsigned long long)w->now_ms, node,
 				SLICE_ARGS(x->text));
 		break;
+	case EFFECT_PEER_DROP: n->dropped++; break;
 	case EFFECT_EXIT: n->exited++; break;
 	case EFFECT_WIPE: n->wiped++; break;
 	case EFFECT_LOCK:
 		snprintf(n->lock, sizeof(n->lock), "%.*s", SLICE_ARGS(x->body));
 		n->locks++;
+		n->unanswered = w->answers[w->requests].status == 0;
 		break;
+	case EFFECT_NODE: n->told_role++; break;
 	case EFFECT_RESTART: n->restarts++; break;
 	case EFFECT_WAL_APPEND: append(n, x); break;
 	case EFFECT_FLUSH: n->flush_due = 1; break;

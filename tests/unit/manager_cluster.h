@@ -48,6 +48,9 @@ struct swarm_node {
 	int exited, wiped, restarts;
 	char lock[64];			/* what the folder is sealed with */
 	int locks;			/* so often it was sealed anew */
+	int unanswered;			/* when it was last, the newest request was that */
+	int told_role;			/* so often: EFFECT_NODE */
+	int dropped;			/* connections: EFFECT_PEER_DROP */
 };
 
 struct swarm_answer {

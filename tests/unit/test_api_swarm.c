@@ -191,9 +191,8 @@ TEST(swarm_update)
 		  "invalid value for rotateWorkerToken: xx" },
 		{ "?version=1&rotateManagerUnlockKey=2", "{\"Name\":\"default\"}", 400,
 		  "invalid value for rotateManagerUnlockKey: 2" },
-		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"ForceRotate\":1}}", 501,
-		  "rpc error: code = Unimplemented desc = changing the swarm's authority is not "
-		  "supported yet" },
+		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"ForceRotate\":1}}", 500,
+		  "rpc error: code = Unknown desc = the swarm's authority cannot be used" },
 		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"NodeCertExpiry\":"
 		  "59999999999}}", 400, "rpc error: code = InvalidArgument desc = minimum "
 		  "certificate expiry time is: 1m0s" },
@@ -202,8 +201,12 @@ TEST(swarm_update)
 		  "certificate expiry time is: 175200h0m0s" },
 		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{"
 		  "\"SigningCACert\":\"x\"}}", 501,
-		  "rpc error: code = Unimplemented desc = changing the swarm's authority is not "
-		  "supported yet" },
+		  "rpc error: code = Unimplemented desc = roots and authorities that the swarm "
+		  "did not make itself are not supported yet" },
+		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"ExternalCAs\":["
+		  "{\"Protocol\":\"cfssl\"}],\"ForceRotate\":1}}", 501,
+		  "rpc error: code = Unimplemented desc = roots and authorities that the swarm "
+		  "did not make itself are not supported yet" },
 	};
 
 	api_fake_init(&fake);
@@ -413,10 +416,6 @@ TEST(node_update)
 		{ "/nodes/node1/update?version=2", "{\"Role\":\"worker\",\"Availability\":"
 		  "\"active\"}",
 		  400, FAILED "attempting to demote the last manager of the swarm" },
-		{ "/nodes/node2/update?version=4", "{\"Role\":\"manager\",\"Availability\":"
-		  "\"active\"}",
-		  501, "rpc error: code = Unimplemented desc = changing the role of a node is not "
-		  "supported yet" },
 	};
 
 	api_fake_init(&fake);
@@ -432,6 +431,36 @@ TEST(node_update)
 	CHECK_INT(state_node(&fake.state, "node1")->spec.availability, AVAILABILITY_DRAIN);
 	CHECK_STR(labels_get(&state_node(&fake.state, "node1")->spec.labels, "a"), "b");
 	CHECK_STR(state_node(&fake.state, "node1")->description.hostname, "host1");
+	api_fake_done(&fake);
+}
+
+/* The swarm of three: node1 leads, node2 answers, node3 does not; node2 lost its log and is there
+ * a second time, as one that catches up. */
+static void three_managers(void)
+{
+	fake.managers[1] = (struct api_manager){ "node2", "192.0.2.20:1", 0, 0, 0 };
+	fake.managers[2] = (struct api_manager){ "node2", "192.0.2.2:2377", 0, 1, 1 };
+	fake.managers[3] = (struct api_manager){ "node3", "192.0.2.3:2377", 0, 0, 1 };
+	fake.manager_count = 4;
+}
+
+TEST(roles_change_while_most_managers_answer)
+{
+	static const char promote[] = "{\"Role\":\"manager\",\"Availability\":\"active\"}";
+	static const char demote[] = "{\"Role\":\"worker\",\"Availability\":\"active\"}";
+
+	api_fake_init(&fake);
+	add_worker("ready");
+	CHECK_INT(api_fake_call(&fake, "POST", "/nodes/node2/update?version=4", promote), 200);
+	CHECK_INT(state_node(&fake.state, "node2")->spec.role, ROLE_MANAGER);
+	three_managers();
+	CHECK_STR(api_fake_error(&fake, "POST", "/nodes/node2/update?version=5", demote),
+		  FAILED "can't remove member from the raft: this would result in a loss of "
+		  "quorum");
+	CHECK_INT(fake.status, 400);
+	fake.managers[3].reachable = 1;
+	CHECK_INT(api_fake_call(&fake, "POST", "/nodes/node2/update?version=5", demote), 200);
+	CHECK_INT(state_node(&fake.state, "node2")->spec.role, ROLE_WORKER);
 	api_fake_done(&fake);
 }
 
@@ -451,16 +480,6 @@ TEST(node_remove)
 	add_worker("down");
 	CHECK_INT(api_fake_call(&fake, "DELETE", "/nodes/node2", NULL), 200);
 	api_fake_done(&fake);
-}
-
-/* The swarm of three: node1 leads, node2 answers, node3 does not; node2 lost its log and is there
- * a second time, as one that catches up. */
-static void three_managers(void)
-{
-	fake.managers[1] = (struct api_manager){ "node2", "192.0.2.20:1", 0, 0, 0 };
-	fake.managers[2] = (struct api_manager){ "node2", "192.0.2.2:2377", 0, 1, 1 };
-	fake.managers[3] = (struct api_manager){ "node3", "192.0.2.3:2377", 0, 0, 1 };
-	fake.manager_count = 4;
 }
 
 TEST(manager_status_is_what_raft_knows)

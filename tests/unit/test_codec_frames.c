@@ -106,3 +106,60 @@ TEST(the_hello_has_its_bytes)
 	bytes[0] = 's';
 	CHECK_INT(hello_parse((struct slice){ (char *)bytes, HELLO_LEN }, &back), ERR_CORRUPT);
 }
+
+TEST(a_frame_of_two_parts_is_one_frame)
+{
+	struct buf out;
+
+	buf_init(&out, 64);
+	frames_add_two(&out, SLICE("ab"), SLICE("c"));
+	frames_add_two(&out, (struct slice){ NULL, 0 }, (struct slice){ NULL, 0 });
+	CHECK_INT(out.len, 11);
+	CHECK(memcmp(out.data, "\3\0\0\0abc\0\0\0\0", 11) == 0);
+	buf_done(&out);
+}
+
+TEST(an_agents_hello_has_its_bytes)
+{
+	uint8_t bytes[AGENT_LEN + 1] = { 0 };
+	uint32_t version = 0;
+
+	agent_hello_build(bytes);
+	CHECK(memcmp(bytes, "SWAG\1\0\0\0", AGENT_LEN) == 0);
+	CHECK_INT(agent_hello_parse((struct slice){ (char *)bytes, AGENT_LEN + 1 }, &version), 0);
+	CHECK_INT(version, 1);
+	for (size_t n = 0; n < AGENT_LEN; n++)
+		CHECK_INT(agent_hello_parse((struct slice){ unit_guard(bytes, n), n }, &version),
+			  ERR_CORRUPT);
+	bytes[5] = 1;
+	CHECK_INT(agent_hello_parse((struct slice){ (char *)bytes, AGENT_LEN }, &version),
+		  ERR_UNSUPPORTED);
+	CHECK_INT(version, 257);
+}
+
+TEST(a_request_for_a_certificate_and_its_answer_have_their_bytes)
+{
+	struct slice text = { NULL, 0 };
+	struct buf out;
+	int status = 0;
+
+	buf_init(&out, 64);
+	enrol_build(&out, SLICE("{}"));
+	CHECK_STR(buf_str(&out), "SWCR{}");
+	CHECK_INT(enrol_parse(buf_slice(&out), &text), 1);
+	CHECK(slice_equal(text, SLICE("{}")));
+	CHECK_INT(enrol_parse(SLICE("SWCR"), &text), 1);
+	CHECK_INT(text.len, 0);
+	for (size_t n = 0; n < ENROL_HEAD; n++)
+		CHECK_INT(enrol_parse((struct slice){ unit_guard("SWCR", n), n }, &text), 0);
+	buf_reset(&out);
+	enrol_answer_build(&out, 403, SLICE("no"));
+	CHECK_INT(out.len, 4);
+	CHECK(memcmp(out.data, "\223\1no", 4) == 0);
+	CHECK_INT(enrol_answer_parse(buf_slice(&out), &status, &text), 0);
+	CHECK_INT(status, 403);
+	CHECK(slice_equal(text, SLICE("no")));
+	CHECK_INT(enrol_answer_parse((struct slice){ unit_guard("x", 1), 1 }, &status, &text),
+		  ERR_CORRUPT);
+	buf_done(&out);
+}

@@ -8,6 +8,7 @@
 #include "codec/netmap.h"
 #include "io/clock.h"
 #include "io/peers.h"
+#include "io/port.h"
 #include "io/sock.h"
 #include "devcert.h"
 #include "unit.h"
@@ -33,6 +34,8 @@ struct host {
 	struct channel_config config;
 	struct peers peers;
 	struct peers_handler handler;
+	struct port cluster;
+	struct port_handler port_handler;
 	struct buf story;
 	struct guest guests[GUESTS];
 	char address[32];
@@ -45,8 +48,9 @@ static uint32_t own_address(void)
 	return 0x7f000001 | ((uint32_t)getpid() & 0xffff) << 8;
 }
 
-static void on_up(void *context, uint64_t id)
+static void on_up(void *context, uint64_t id, const char *name)
 {
+	(void)name;
 	buf_printf(&((struct host *)context)->story, "+%u ", (unsigned)id);
 }
 
@@ -58,6 +62,16 @@ static void on_down(void *context, uint64_t id)
 static void on_message(void *context, uint64_t id, struct slice body)
 {
 	buf_printf(&((struct host *)context)->story, "%u:%zu ", (unsigned)id, body.len);
+}
+
+static void on_hello(void *context, struct hello *hello)
+{
+	peers_hello(&((struct host *)context)->peers, hello);
+}
+
+static int on_manager(void *context, struct channel *c, const struct hello *hello)
+{
+	return peers_take(&((struct host *)context)->peers, c, hello);
 }
 
 static struct host *host_open(void)
@@ -72,11 +86,14 @@ static struct host *host_open(void)
 		abort();
 	devcert_identity(&h->identity);
 	h->config = (struct channel_config){ .identity = &h->identity, .anchors = &h->anchor,
-					      .anchor_count = 1 };
+					       .anchor_count = 1 };
 	h->handler = (struct peers_handler){ .context = h, .up = on_up, .down = on_down,
 					     .message = on_message };
 	buf_init(&h->story, 1 << 16);
-	peers_init(&h->peers, &h->loop, &h->handler, &h->config, OWN_ID);
+	peers_init(&h->peers, &h->loop, &h->handler, &h->config, NULL, OWN_ID);
+	h->port_handler = (struct port_handler){ .context = h, .hello = on_hello,
+						 .manager = on_manager };
+	port_init(&h->cluster, &h->loop, &h->port_handler, &h->config, NULL);
 	while (fd < 0 && port < 32700)
 		fd = sock_listen_tcp(own_address(), ++port, NULL);
 	close(fd);
@@ -91,6 +108,7 @@ static void host_close(struct host *h)
 	for (int i = 0; i < GUESTS; i++)
 		if (h->guests[i].host && !h->guests[i].end)
 			channel_close(&h->guests[i].channel);
+	port_done(&h->cluster);
 	peers_done(&h->peers);
 	loop_done(&h->loop);
 	buf_done(&h->story);
@@ -166,7 +184,7 @@ TEST(a_guest_with_a_good_hello_is_welcome_and_any_other_is_not)
 	hello_of(version, 7);
 	hello_of(self, OWN_ID);
 	version[4] = HELLO_VERSION + 1;
-	CHECK_INT(peers_listen(&h->peers, slice_of(h->address), NULL), 0);
+	CHECK_INT(port_listen(&h->cluster, slice_of(h->address), NULL), 0);
 	for (int i = 0; i < 7; i++) {
 		struct guest *g = guest_new(h, i, hellos[i].data, hellos[i].len);
 
@@ -176,7 +194,7 @@ TEST(a_guest_with_a_good_hello_is_welcome_and_any_other_is_not)
 		CHECK_STR(i < 6 ? "" : "+7 ", buf_str(&h->story));
 		CHECK_INT(g->end, i < 6 ? ERR_UNAVAILABLE : 0);
 		CHECK_INT(g->frames, i < 6 ? 1 : 2);
-		CHECK_INT(h->peers.stranger_count, 0);
+		CHECK_INT(h->cluster.stranger_count, 0);
 		CHECK_INT(h->peers.peer_count, i == 6);
 	}
 	CHECK_STR(channel_peer_name(&h->guests[6].channel), "development node");
@@ -191,7 +209,7 @@ TEST(a_message_over_the_maximum_ends_the_connection)
 	struct guest *g;
 
 	hello_of(hello, 7);
-	CHECK_INT(peers_listen(&h->peers, slice_of(h->address), NULL), 0);
+	CHECK_INT(port_listen(&h->cluster, slice_of(h->address), NULL), 0);
 	g = guest_new(h, 0, hello, HELLO_LEN);
 	channel_dial(&g->channel, own_address(), h->port);
 	WAIT(h, g->frames == 2);
@@ -254,7 +272,7 @@ static void cross(uint64_t id, int host_stays)
 	CHECK_INT(taken->frames, 1);
 	close(listener);
 	/* Now the host waits for the answer to its offer. */
-	CHECK_INT(peers_listen(&h->peers, slice_of(h->address), NULL), 0);
+	CHECK_INT(port_listen(&h->cluster, slice_of(h->address), NULL), 0);
 	channel_dial(&dials->channel, own_address(), h->port);
 	WAIT(h, dials->end || taken->end);
 	CHECK_INT(dials->end, host_stays ? ERR_UNAVAILABLE : 0);
@@ -361,7 +379,7 @@ TEST(the_tables_have_maxima)
 	WAIT(h, h->peers.dial_count == 0);
 	CHECK_INT(h->peers.dial_count, 0);
 
-	CHECK_INT(peers_listen(&h->peers, slice_of(h->address), NULL), 0);
+	CHECK_INT(port_listen(&h->cluster, slice_of(h->address), NULL), 0);
 	for (int i = 0; i < GUESTS; i++) {
 		struct guest *g = guest_new(h, i, hellos[i], HELLO_LEN);
 

@@ -11,6 +11,7 @@
 #include "codec/netmap.h"
 #include "io/clock.h"
 #include "io/peers.h"
+#include "io/port.h"
 #include "io/sock.h"
 #include "devcert.h"
 #include "other_cert.h"
@@ -21,6 +22,9 @@ enum { NODES_MAX = 5, WAIT_MS = 8000 };
 struct node {
 	struct peers peers;
 	struct peers_handler handler;
+	struct port cluster;
+	struct port_handler port_handler;
+	struct channel_config config;
 	struct buf story;	/* "+2 -2 ": up and down, by id */
 	struct buf heard;	/* bodies, each with '|' after it; of long ones the length */
 	uint64_t heard_bytes, heard_count;
@@ -46,10 +50,11 @@ static uint32_t own_address(void)
 	return 0x7f000001 | ((uint32_t)getpid() & 0xffff) << 8;
 }
 
-static void on_up(void *context, uint64_t id)
+static void on_up(void *context, uint64_t id, const char *name)
 {
 	struct node *n = context;
 
+	(void)name;
 	buf_printf(&n->story, "+%u ", (unsigned)id);
 	if (id > NODES_MAX)
 		return;
@@ -82,13 +87,38 @@ static void on_message(void *context, uint64_t id, struct slice body)
 		buf_printf(&n->heard, "%u:%zu|", (unsigned)id, body.len);
 }
 
-static void node_start(struct world *w, uint32_t i)
+static void on_hello(void *context, struct hello *h)
+{
+	peers_hello(&((struct node *)context)->peers, h);
+}
+
+static int on_manager(void *context, struct channel *c, const struct hello *h)
+{
+	return peers_take(&((struct node *)context)->peers, c, h);
+}
+
+static void node_start_as(struct world *w, uint32_t i, uint64_t id)
 {
 	struct node *n = &w->nodes[i];
 
 	n->handler = (struct peers_handler){ .context = n, .up = on_up, .down = on_down,
 					     .message = on_message };
-	peers_init(&n->peers, &w->loop, &n->handler, &w->config, i + 1);
+	n->port_handler = (struct port_handler){ .context = n, .hello = on_hello,
+						 .manager = on_manager };
+	n->config = w->config;
+	peers_init(&n->peers, &w->loop, &n->handler, &n->config, NULL, id);
+	port_init(&n->cluster, &w->loop, &n->port_handler, &n->config, NULL);
+}
+
+static void node_start(struct world *w, uint32_t i)
+{
+	node_start_as(w, i, i + 1);
+}
+
+static void node_end(struct node *n)
+{
+	port_done(&n->cluster);
+	peers_done(&n->peers);
 }
 
 static void node_listen(struct world *w, uint32_t i)
@@ -96,7 +126,7 @@ static void node_listen(struct world *w, uint32_t i)
 	struct node *n = &w->nodes[i];
 	struct errmsg msg = { { 0 } };
 
-	if (peers_listen(&n->peers, slice_of(n->address), &msg) < 0) {
+	if (port_listen(&n->cluster, slice_of(n->address), &msg) < 0) {
 		fprintf(stderr, "%s\n", msg.text);
 		abort();
 	}
@@ -118,7 +148,7 @@ static struct world *world_open(uint32_t count)
 	w->other.chain_count = 1;
 	memcpy(w->other.key, other_key, sizeof(other_key));
 	w->config = (struct channel_config){ .identity = &w->identity, .anchors = &w->anchor,
-					      .anchor_count = 1 };
+					       .anchor_count = 1 };
 	w->count = count;
 	for (uint32_t i = 0; i < count; i++) {
 		struct node *n = &w->nodes[i];
@@ -143,7 +173,7 @@ static struct world *world_open(uint32_t count)
 static void world_close(struct world *w)
 {
 	for (uint32_t i = 0; i < w->count; i++) {
-		peers_done(&w->nodes[i].peers);
+		node_end(&w->nodes[i]);
 		buf_done(&w->nodes[i].story);
 		buf_done(&w->nodes[i].heard);
 	}
@@ -232,7 +262,7 @@ TEST(all_managers_find_each_other_once)
 		CHECK_INT(w->nodes[i].story.len, 4 * 3);
 		CHECK(!memchr(w->nodes[i].story.data, '-', w->nodes[i].story.len));
 		CHECK_INT(w->nodes[i].peers.peer_count, 4);
-		CHECK_INT(w->nodes[i].peers.stranger_count, 0);
+		CHECK_INT(w->nodes[i].cluster.stranger_count, 0);
 	}
 	world_close(w);
 }
@@ -281,7 +311,7 @@ TEST(one_that_ends_is_known_at_once_and_back_soon)
 	set_all(w, 0);
 	WAIT(w, all_up(w));
 	CHECK_STR(buf_str(&w->nodes[0].story), "+2 ");
-	peers_done(&w->nodes[1].peers);
+	node_end(&w->nodes[1]);
 	since_ms = clock_now_ms();
 	WAIT(w, !is_up(w, 0, 1));
 	CHECK_STR(buf_str(&w->nodes[0].story), "+2 -2 ");
@@ -300,7 +330,7 @@ TEST(nobody_listening_is_told_once)
 {
 	struct world *w = world_open(2);
 
-	peers_done(&w->nodes[1].peers);
+	node_end(&w->nodes[1]);
 	set_all(w, 0);
 	WAIT(w, w->nodes[0].story.len);
 	turns(w, 150);
@@ -325,7 +355,7 @@ TEST(who_is_dialed_without_an_id_is_known_by_its_hello)
 	CHECK_STR(buf_str(&w->nodes[0].story), "+2 ");
 	CHECK_STR(buf_str(&w->nodes[1].story), "+1 ");
 	/* Neither is in the other's set: when it ends, it is forgotten. */
-	peers_done(&w->nodes[1].peers);
+	node_end(&w->nodes[1]);
 	WAIT(w, !is_up(w, 0, 1));
 	turns(w, 60);
 	CHECK_STR(buf_str(&w->nodes[0].story), "+2 -2 ");
@@ -343,7 +373,7 @@ TEST(a_connection_outlives_the_set_but_is_not_made_again)
 	peers_set(&w->nodes[0].peers, NULL, 0);
 	turns(w, 30);
 	CHECK(all_up(w));
-	peers_done(&w->nodes[1].peers);
+	node_end(&w->nodes[1]);
 	node_start(w, 1);
 	node_listen(w, 1);
 	turns(w, 200);
@@ -376,19 +406,19 @@ static void come_again(uint64_t id, int dials, int restarted)
 	struct peers_member m = { id, slice_of(before->address) };
 	char story[40];
 
-	peers_done(&before->peers);
-	peers_init(&before->peers, &w->loop, &before->handler, &w->config, id);
+	node_end(before);
+	node_start_as(w, 2, id);
 	node_listen(w, 2);
-	peers_done(&stays->peers);
-	peers_init(&stays->peers, &w->loop, &stays->handler, &w->config, 5);
+	node_end(stays);
+	node_start_as(w, 0, 5);
 	node_listen(w, 0);
 	if (dials)
 		peers_dial(&before->peers, slice_of(stays->address));
 	else
 		peers_set(&stays->peers, &m, 1);
 	WAIT(w, stays->story.len && before->story.len);
-	peers_done(&after->peers);
-	peers_init(&after->peers, &w->loop, &after->handler, &w->config, id);
+	node_end(after);
+	node_start_as(w, 1, id);
 	if (!restarted) {
 		after->peers.boot = before->peers.boot;
 		after->peers.turn = before->peers.turn;
@@ -421,8 +451,8 @@ TEST(a_late_hello_does_not_end_the_connection)
 
 	peers_set(&w->nodes[0].peers, &m, 1);
 	WAIT(w, is_up(w, 0, 1));
-	peers_done(&late->peers);
-	peers_init(&late->peers, &w->loop, &late->handler, &w->config, 2);
+	node_end(late);
+	node_start_as(w, 2, 2);
 	late->peers.boot = w->nodes[1].peers.boot;
 	late->peers.turn = 0;
 	peers_dial(&late->peers, slice_of(w->nodes[0].address));
@@ -440,7 +470,7 @@ static void disturb(struct world *w, struct rng *rng, struct slice text)
 
 	switch (rng_below(rng, 6)) {
 	case 0:
-		peers_done(&n->peers);
+		node_end(n);
 		memset(n->is_up, 0, sizeof(n->is_up));
 		node_start(w, i);
 		node_listen(w, i);
@@ -482,7 +512,7 @@ TEST(whatever_happens_all_find_each_other_in_the_end)
 	for (uint32_t i = 0; i < 4; i++) {
 		CHECK_INT(w->nodes[i].wrong, 0);
 		CHECK_INT(w->nodes[i].peers.peer_count, 3);
-		CHECK_INT(w->nodes[i].peers.stranger_count, 0);
+		CHECK_INT(w->nodes[i].cluster.stranger_count, 0);
 		CHECK_INT(w->nodes[i].peers.dial_count, 0);
 		for (uint32_t j = 0; j < 4; j++) {
 			w->nodes[i].heard_count = 0;
@@ -551,7 +581,7 @@ TEST(what_does_not_speak_tls_is_closed_at_once)
 	WAIT(w, is_closed(http));
 	CHECK(is_closed(http));
 	CHECK(!is_closed(silent));
-	CHECK_INT(w->nodes[0].peers.stranger_count, 1);
+	CHECK_INT(w->nodes[0].cluster.stranger_count, 1);
 	close(http);
 	close(silent);
 	world_close(w);
@@ -560,15 +590,15 @@ TEST(what_does_not_speak_tls_is_closed_at_once)
 TEST(strangers_cannot_keep_managers_out)
 {
 	struct world *w = world_open(2);
-	int fds[PEERS_STRANGERS_MAX + 20];
-	const int count = PEERS_STRANGERS_MAX + 20;
+	int fds[PORT_STRANGERS_MAX + 20];
+	const int count = PORT_STRANGERS_MAX + 20;
 
 	for (int i = 0; i < count; i++)
 		fds[i] = stranger(w, 0);
 	set_all(w, 1);
 	WAIT(w, all_up(w));
 	CHECK(all_up(w));
-	CHECK(w->nodes[0].peers.stranger_count <= PEERS_STRANGERS_MAX);
+	CHECK(w->nodes[0].cluster.stranger_count <= PORT_STRANGERS_MAX);
 	CHECK(is_closed(fds[0]) && is_closed(fds[19]));
 	CHECK(!is_closed(fds[count - 1]));
 	for (int i = 0; i < count; i++)
@@ -581,7 +611,7 @@ TEST(a_wrong_certificate_gets_no_connection)
 	struct world *w = world_open(2);
 
 	/* It trusts us, we do not trust it. */
-	w->nodes[1].peers.channels.identity = &w->other;
+	w->nodes[1].config.identity = &w->other;
 	set_all(w, 0);
 	set_all(w, 1);
 	WAIT(w, w->nodes[0].story.len && w->nodes[1].story.len);
@@ -589,11 +619,11 @@ TEST(a_wrong_certificate_gets_no_connection)
 	CHECK_STR(buf_str(&w->nodes[0].story), "-2 ");
 	CHECK_STR(buf_str(&w->nodes[1].story), "-1 ");
 	/* We trust each other's certificate no more than that. */
-	w->nodes[1].peers.channels.identity = &w->identity;
-	w->nodes[1].peers.channels.anchors = &w->other_anchor;
+	w->nodes[1].config.identity = &w->identity;
+	w->nodes[1].config.anchors = &w->other_anchor;
 	turns(w, 200);
 	CHECK_STR(buf_str(&w->nodes[0].story), "-2 ");
-	w->nodes[1].peers.channels.anchors = &w->anchor;
+	w->nodes[1].config.anchors = &w->anchor;
 	WAIT(w, all_up(w));
 	CHECK(all_up(w));
 	world_close(w);
@@ -611,14 +641,14 @@ TEST(addresses_have_one_form)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		struct peers_member m = { 5, slice_of(wrong[i]) };
 
-		CHECK_INT(peers_listen(&w->nodes[0].peers, slice_of(wrong[i]), &msg), ERR_INVALID);
+		CHECK_INT(port_listen(&w->nodes[0].cluster, slice_of(wrong[i]), &msg), ERR_INVALID);
 		peers_dial(&w->nodes[0].peers, slice_of(wrong[i]));
 		peers_set(&w->nodes[0].peers, &m, 1);
 	}
 	CHECK(strstr(msg.text, "the form is ADDRESS:PORT"));
 	CHECK_INT(w->nodes[0].peers.peer_count, 0);
 	CHECK(!w->nodes[0].peers.links);
-	CHECK_INT(peers_listen(&w->nodes[0].peers, slice_of(w->nodes[0].address), &msg),
+	CHECK_INT(port_listen(&w->nodes[0].cluster, slice_of(w->nodes[0].address), &msg),
 		  ERR_IN_USE);
 	world_close(w);
 }

@@ -79,6 +79,16 @@ TEST(every_manager_locks_with_the_swarms_key)
 	swarm_free(w);
 }
 
+TEST(the_folder_is_sealed_before_the_one_who_asked_is_told)
+{
+	struct swarm *w = swarm_ready(1);
+
+	CHECK(update(w, 0, LOCK, "false"));
+	check_all(w, 1);
+	CHECK(w->nodes[0].unanswered);
+	swarm_free(w);
+}
+
 TEST(a_new_swarm_locks_with_the_key_it_was_made_with)
 {
 	struct swarm *w = swarm_new(1);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "applets/manager/state/state.h"
 #include "manager_cluster.h"
 #include "unit.h"
 
@@ -103,6 +104,81 @@ TEST(the_leader_leaves)
 	CHECK_INT(swarm_voters(w, &members), 2);
 	CHECK_INT(members, 2);
 	CHECK_INT(swarm_services(w, other, "meanwhile"), 1);
+	swarm_free(w);
+}
+
+static void demote(struct swarm *w, uint32_t node)
+{
+	const struct manager *m = w->nodes[swarm_leader(w)].manager;
+	const struct node *n = state_node(manager_state(m), w->nodes[node].node_id);
+	char target[128];
+	uint64_t asked;
+
+	snprintf(target, sizeof(target), "/nodes/%s/update?version=%llu", n->meta.id,
+		 (unsigned long long)n->meta.version);
+	asked = swarm_ask(w, swarm_leader(w), "POST", target,
+			  "{\"Role\":\"worker\",\"Availability\":\"active\"}");
+	(void)swarm_wait(w, asked);
+	CHECK_INT(swarm_status(w, asked), 200);
+}
+
+/* The leader, too: another one leads then, and takes it out. It is told, and told again. */
+TEST(a_demoted_manager_is_taken_out_and_hears_of_it)
+{
+	for (int leads = 0; leads < 2; leads++) {
+		struct swarm *w = swarm_ready(3);
+		uint32_t node = leads ? swarm_leader(w) : swarm_follower(w, 0), members;
+
+		demote(w, node);
+		swarm_run(w, 5000);
+		CHECK_INT(swarm_voters(w, &members), 2);
+		CHECK_INT(members, 2);
+		CHECK(w->nodes[node].told_role > 0);
+		CHECK_INT(w->nodes[node].exited, 0);
+		swarm_free(w);
+	}
+}
+
+/* Its certificate may live for months: nobody listens to it, whichever raft id it takes. */
+TEST(a_removed_node_is_not_listened_to)
+{
+	struct swarm *w = swarm_ready(3);
+	uint32_t node = swarm_follower(w, 0), leader;
+	const char *id = w->nodes[node].node_id;
+	char target[128];
+	uint64_t asked;
+
+	demote(w, node);
+	swarm_run(w, 5000);
+	leader = swarm_leader(w);
+	CHECK(manager_welcomes(w->nodes[leader].manager, w->nodes[node].config.raft_id, id));
+	snprintf(target, sizeof(target), "/nodes/%s?force=1", id);
+	asked = swarm_ask(w, leader, "DELETE", target, NULL);
+	(void)swarm_wait(w, asked);
+	CHECK_INT(swarm_status(w, asked), 200);
+	swarm_run(w, 1000);
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct manager *m = w->nodes[i].manager;
+
+		if (i == node)
+			continue;
+		CHECK(!manager_welcomes(m, w->nodes[node].config.raft_id, id));
+		CHECK(!manager_welcomes(m, 12345, id));
+		CHECK(w->nodes[i].dropped > 0);
+	}
+	swarm_free(w);
+}
+
+/* A raft id belongs to the node that the configuration says. */
+TEST(a_manager_cannot_be_another_one)
+{
+	struct swarm *w = swarm_ready(3);
+	const struct manager *m = w->nodes[0].manager;
+
+	CHECK(manager_welcomes(m, w->nodes[1].config.raft_id, w->nodes[1].node_id));
+	CHECK(!manager_welcomes(m, w->nodes[1].config.raft_id, w->nodes[2].node_id));
+	CHECK(!manager_welcomes(m, w->nodes[1].config.raft_id, ""));
+	CHECK(manager_welcomes(m, 12345, w->nodes[2].node_id));
 	swarm_free(w);
 }
 

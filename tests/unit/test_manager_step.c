@@ -7,6 +7,8 @@
 #include "applets/manager/state/state.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "manager_root.h"
+#include "model/session.h"
 #include "unit.h"
 
 enum { RECORDS_MAX = 20000, ANSWERS_MAX = 8192 };
@@ -42,9 +44,6 @@ struct bench {
 	int exited, exit_status, wiped, log_lines, restarts;
 	uint64_t session, dropped;	/* the newest; one that must begin anew */
 	struct buf sent;	/* session messages, by line */
-	char lock[64];		/* what the folder is sealed with */
-	int locks;		/* so often it was sealed anew */
-	uint64_t unanswered;	/* when it was last: a request that had no answer yet */
 };
 
 static void open_bench(struct bench *b)
@@ -154,11 +153,6 @@ static void carry_out(struct bench *b, const struct effect *x)
 		break;
 	case EFFECT_SESSION_DROP: b->dropped = x->id; break;
 	case EFFECT_RESTART: b->restarts++; break;
-	case EFFECT_LOCK:
-		snprintf(b->lock, sizeof(b->lock), "%.*s", SLICE_ARGS(x->body));
-		b->locks++;
-		b->unanswered = b->answers[b->requests].status ? 0 : b->requests;
-		break;
 	default:
 		abort();
 	}
@@ -250,7 +244,6 @@ static int restart(struct bench *b)
 	forget_answers(b);
 	buf_reset(&b->sent);
 	b->config.begin = RAFT_JOIN;
-	b->config.unlock_key = b->lock[0] ? b->lock : NULL;
 	b->manager = manager_new(&b->config, 2);
 	if (b->snapshot.len && !b->snapshot_id)
 		err = manager_recover_snapshot(b->manager, buf_slice(&b->snapshot), &msg);
@@ -725,21 +718,66 @@ TEST(a_status_that_comes_while_its_service_is_removed_is_taken)
 	close_bench(b);
 }
 
-TEST(the_folder_is_sealed_before_the_one_who_asked_is_told)
+/* The node reports this of its certificate. */
+static void tell(struct bench *b, const struct tls_info *info)
 {
-	struct bench *b = ready();
-	uint64_t id, version = state_cluster(manager_state(b->manager))->meta.version;
-	char target[64];
+	struct node_description d = { .hostname = "host1", .tls_info = *info };
+	struct session_report r = { .description = &d };
+	struct json_writer w;
+	struct buf text;
 
-	snprintf(target, sizeof(target), "/swarm/update?version=%llu", (unsigned long long)version);
-	id = request(b, "POST", target,
-		     "{\"Name\":\"default\",\"EncryptionConfig\":{\"AutoLockManagers\":true}}");
-	CHECK_INT(b->locks, 0);
+	buf_init(&text, 1 << 16);
+	json_begin(&w, &text);
+	model_encode(&w, &session_report_table, MODEL_STORE, &r);
+	report(b, buf_str(&text));
 	run(b);
-	CHECK_INT(b->answers[id].status, 200);
-	CHECK_INT(b->locks, 1);
-	CHECK_INT(b->unanswered, id);
-	CHECK(has(GET(b, "/swarm/unlockkey"), b->lock) && b->lock[0]);
+	buf_done(&text);
+}
+
+static const struct cluster *cluster(struct bench *b)
+{
+	return state_cluster(manager_state(b->manager));
+}
+
+TEST(a_new_root_outlives_a_restart_and_counts_when_its_node_tells_of_it)
+{
+	static const char busy[] = "\"RootRotationInProgress\":true";
+	struct bench *b = mem_new(sizeof(*b));
+	struct cluster root = { .root_cert = NULL };
+	struct tls_info wanted;
+	struct arena arena;
+	struct rng rng;
+	char *next;
+
+	arena_init(&arena);
+	rng_init(&rng, 1);
+	open_bench(b);
+	manager_root(&root, &b->config, &rng, &arena);
+	b->config.root_cert = root.root_cert;
+	b->config.root_key = root.root_key;
+	start(b);
+	session(b);
+	CHECK_INT(ca_wanted(cluster(b), &arena, &wanted), 0);
+	tell(b, &wanted);
+	CHECK(has(buf_str(&b->sent), "\"Trust\"") && !has(buf_str(&b->sent), "\"Renew\""));
+	call(b, "POST", arena_printf(&arena, "/swarm/update?version=%llu",
+				     (unsigned long long)cluster(b)->meta.version),
+	     "{\"Name\":\"default\",\"CAConfig\":{\"ForceRotate\":1}}");
+	CHECK(has(GET(b, "/swarm"), busy));
+	CHECK(has(buf_str(&b->sent), "\"Renew\":true"));
+	CHECK_INT(restart(b), 0);
+	session(b);
+	CHECK(has(GET(b, "/swarm"), busy));
+	CHECK_STR(cluster(b)->root_cert, root.root_cert);
+	next = arena_str(&arena, slice_of(cluster(b)->rotation->next_cert));
+	CHECK_INT(ca_wanted(cluster(b), &arena, &wanted), 0);
+	tell(b, &wanted);
+	CHECK(!has(GET(b, "/swarm"), busy));
+	CHECK_STR(cluster(b)->root_cert, next);
+	CHECK_INT(restart(b), 0);
+	CHECK_STR(cluster(b)->root_cert, next);
+	CHECK(!cluster(b)->rotation);
+	arena_done(&arena);
 	close_bench(b);
 }
 

@@ -385,3 +385,17 @@ TEST(nothing_at_rest)
 	CHECK_INT(f.reports, before);
 	fake_done(&f);
 }
+
+TEST(what_the_node_is_to_be_goes_to_the_driver)
+{
+	const char *managers[] = { "192.0.2.1:2377" };
+	struct session_node node = { .role = ROLE_MANAGER, .managers = { managers, 1 },
+				     .trust = "PEM", .renew = 1 };
+
+	fake_init(&f);
+	fake_start(&f);
+	fake_message(&f, &(struct session_order){ .node = &node });
+	CHECK_STR(f.node, "{\"Role\":\"manager\",\"Managers\":[\"192.0.2.1:2377\"],"
+		  "\"Trust\":\"PEM\",\"Renew\":true}");
+	fake_done(&f);
+}

@@ -34,7 +34,7 @@ static const struct route routes[] = {
 	{ "POST", "/swarm/init", swarm_joined, API_HERE },
 	{ "POST", "/swarm/join", swarm_joined, API_HERE },
 	{ "POST", "/swarm/leave", swarm_leave, API_HERE },
-	{ "POST", "/swarm/enrol", swarm_enrol, API_READ },
+	{ "POST", "/swarm/enrol", swarm_enrol, API_CHANGE },
 	{ "POST", "/swarm/enrol/{}", swarm_renew, API_READ },
 	{ "POST", "/swarm/update", swarm_update, API_CHANGE },
 	{ "GET", "/swarm/unlockkey", swarm_unlock_key, API_READ },
@@ -73,6 +73,7 @@ void api_init(struct api *api, const struct manager_config *config)
 	*api = (struct api){ .config = config };
 	map_init(&api->log_streams);
 	map_init(&api->log_parts);
+	arena_init(&api->self_arena);
 	kv_watch_init(&api->watch);
 }
 
@@ -81,7 +82,27 @@ void api_done(struct api *api)
 	logs_done(api);
 	map_done(&api->log_streams);
 	map_done(&api->log_parts);
+	arena_done(&api->self_arena);
 	kv_watch_done(&api->watch);
+}
+
+void api_self(struct api *api, const struct session_report *report)
+{
+	struct node *self = &api->self;
+	const struct node_description *description = &self->description;
+	const char *message = self->status.message;
+	struct arena old = api->self_arena;
+
+	arena_init(&api->self_arena);
+	if (report->description)
+		description = report->description;
+	if (report->node_message)
+		message = report->node_message;
+	description = model_copy(&api->self_arena, &node_description_table, description);
+	self->description = *description;
+	self->status.message = message && *message ?
+		arena_str(&api->self_arena, slice_of(message)) : NULL;
+	arena_done(&old);
 }
 
 /* ---- replies ---- */
@@ -179,6 +200,14 @@ enum api_outcome body_send(struct call *c, int status, struct body *b)
 		add_reply(c->turn->fx, c->ev->id, status, buf_slice(&b->text));
 	buf_done(&b->text);
 	return API_REPLIED;
+}
+
+enum api_outcome body_later(struct call *c, int status, struct body *b)
+{
+	c->turn->reply_status = status;
+	c->turn->reply_body = arena_copy(c->turn->arena, buf_slice(&b->text));
+	buf_done(&b->text);
+	return API_PROPOSED;
 }
 
 void body_object(struct body *b, const struct table *table, const void *object,
@@ -391,6 +420,10 @@ static int check_api_version(struct call *c, int version)
 
 enum api_outcome fail_not_ready(struct call *c)
 {
+	if (c->api->config->worker)
+		return fail(c, 503, "This node is not a swarm manager. Worker nodes can't be used "
+			    "to view or modify cluster state. Please run this command on a manager "
+			    "node or promote the current node to a manager.");
 	return fail(c, 503, "This node is not a swarm manager. Manager is being prepared or has "
 		    "trouble connecting to the cluster.");
 }

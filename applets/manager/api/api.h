@@ -30,10 +30,15 @@ struct api {
 	struct map log_parts;	/* private: id -> one task's share of a stream */
 	uint64_t log_last;	/* private: id of the newest part */
 	struct kv_watch watch;	/* private: reads of the key-value store that wait */
+	struct node self;	/* private: a worker's own description and message */
+	struct arena self_arena;
 };
 
 void api_init(struct api *api, const struct manager_config *config);
 void api_done(struct api *api);
+
+/* On a worker: what its agent reports is what the API tells of it. */
+void api_self(struct api *api, const struct session_report *report);
 
 enum api_outcome {
 	API_REPLIED,	/* the reply (or the start of a stream) is among the effects */

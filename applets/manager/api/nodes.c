@@ -1,6 +1,7 @@
 /* /nodes. Contracts are in private.h. */
 #include <string.h>
 #include "applets/manager/api/private.h"
+#include "applets/manager/ca.h"
 
 const struct api_manager *api_manager_find(const struct api_turn *turn, const char *node_id)
 {
@@ -137,19 +138,24 @@ static int read_spec(struct call *c, struct node_spec *spec)
 	return -1;
 }
 
+/* Taken out, must the others still be a majority that answers? */
 static int check_role_change(struct call *c, const struct node *stored,
 			     const struct node_spec *spec)
 {
+	const struct api_manager *m = api_manager_find(c->turn, stored->meta.id);
 	int all, reachable;
 
-	if (spec->role == stored->spec.role)
+	if (spec->role == stored->spec.role || spec->role == ROLE_MANAGER || !m)
 		return 0;
 	count_managers(c->turn, &all, &reachable);
-	if (spec->role == ROLE_WORKER && all == 1)
+	if (all == 1)
 		fail(c, 400, FAILED_PRECONDITION "attempting to demote the last manager of the "
 		     "swarm");
+	else if (reachable - m->reachable <= (all - 1) / 2)
+		fail(c, 400, FAILED_PRECONDITION "can't remove member from the raft: this would "
+		     "result in a loss of quorum");
 	else
-		fail(c, 501, UNIMPLEMENTED "changing the role of a node is not supported yet");
+		return 0;
 	return -1;
 }
 
@@ -172,6 +178,7 @@ enum api_outcome node_update(struct call *c)
 enum api_outcome node_remove(struct call *c)
 {
 	const struct node *n = find_object(c, OBJECT_NODE);
+	struct cluster cluster;
 
 	if (!n)
 		return API_REPLIED;
@@ -182,6 +189,9 @@ enum api_outcome node_remove(struct call *c)
 	if (n->status.state != NODE_DOWN && !http_query_bool(c->query, "force"))
 		return fail(c, 400, FAILED_PRECONDITION "node %s is not down and can't be removed",
 			    n->meta.id);
+	cluster = *state_cluster(c->turn->state);
+	ca_remove(&cluster, c->turn->arena, n->meta.id, c->turn->wall_ns);
+	txn_put(c->turn->txn, OBJECT_CLUSTER, &cluster);
 	txn_remove(c->turn->txn, OBJECT_NODE, n->meta.id, n->meta.version);
 	return reply_later(c, 200, NULL);
 }

@@ -56,6 +56,8 @@ struct body {
 void body_begin(struct body *b);
 /* Sends it and frees it. */
 enum api_outcome body_send(struct call *c, int status, struct body *b);
+/* As reply_later; frees it. */
+enum api_outcome body_later(struct call *c, int status, struct body *b);
 /* Writes an object, with members (JSON text without braces, or empty) added to it. */
 void body_object(struct body *b, const struct table *table, const void *object,
 		 struct slice members);

@@ -73,6 +73,9 @@ int constraint_check(const char *text, struct errmsg *msg);
 struct dispatch {
 	struct map sessions;	/* private: session id -> its node, version, what it was told */
 	struct map nodes;	/* private: node id -> its session */
+	struct session *first_due, *last_due;	/* private: those to be told something */
+	struct strings manager_ids, managers;	/* private, in managers_arena */
+	struct arena managers_arena;
 	struct buf netmap;	/* private: the last text */
 	uint64_t netmap_version;	/* private: counts its changes */
 	int netmap_stale;	/* private: it may differ by now */
@@ -91,7 +94,14 @@ uint64_t dispatch_session(const struct dispatch *d, const char *node_id);
 /* The agent lost count: complete assignments again. */
 void dispatch_resync(struct dispatch *d, uint64_t session);
 void dispatch_note(struct dispatch *d, const struct change *change);
-/* Sends what changed since the last call: EFFECT_SESSION_SEND per session that needs one. */
+/* The managers from now on, which every node is told of: their nodes' ids, and their addresses in
+ * the same order. Copied. */
+void dispatch_managers(struct dispatch *d, const struct strings *ids,
+		       const struct strings *addresses);
+/* Has dispatch_run something to do? */
+int dispatch_is_due(const struct dispatch *d);
+/* Sends what changed since the last call, to some hundred sessions at most: EFFECT_SESSION_SEND.
+ * A session of a node that is in neither the state nor the managers ends: EFFECT_SESSION_DROP. */
 void dispatch_run(struct dispatch *d, const struct state *s, struct effects *fx);
 
 /* The netmap as of now: ingress ports of services -> RUNNING tasks that are meant to run. */

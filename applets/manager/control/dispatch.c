@@ -5,8 +5,10 @@
  * again. A complete message is the same as an incremental one after everything was forgotten.
  */
 #include "applets/manager/control/control.h"
+#include <stddef.h>
 #include <assert.h>
 #include <string.h>
+#include "applets/manager/ca.h"
 #include "base/mem.h"
 #include "codec/netmap.h"
 #include "model/session.h"
@@ -18,6 +20,8 @@ enum {
 	ORDER_TEXT_MAX = JSON_TEXT_MAX,
 	/* Left to the rest of the step: its timer, snapshot and log lines. */
 	EFFECTS_SPARE = 64,
+	/* Told in one step; the rest follows in the next: thousands begin when a leader does. */
+	SESSIONS_PER_RUN = 256,
 };
 
 /* A task as the agent knows it. */
@@ -30,6 +34,9 @@ struct told {
 struct session {
 	uint64_t id;
 	char node_id[ID_LEN + 1];
+	struct session *next_due;
+	struct session **due;	/* what points to it in the list of those; NULL: it is not there */
+	int node_due;		/* what its node is to be may have changed */
 	uint64_t version;	/* of the last message */
 	int complete_due;
 	int more_due;		/* the last message was full: one that is not must follow */
@@ -52,6 +59,40 @@ static struct session *find_session(const struct dispatch *d, uint64_t id)
 	char key[8];
 
 	return map_get(&d->sessions, session_key(id, key));
+}
+
+/* To be looked at by dispatch_run: at the list's end. */
+static void mark(struct dispatch *d, struct session *s)
+{
+	if (s->due)
+		return;
+	s->due = d->last_due ? &d->last_due->next_due : &d->first_due;
+	*s->due = s;
+	s->next_due = NULL;
+	d->last_due = s;
+}
+
+static void unmark(struct dispatch *d, struct session *s)
+{
+	if (!s->due)
+		return;
+	if (d->last_due == s)
+		d->last_due = s->due == &d->first_due ? NULL :
+			(struct session *)((char *)s->due - offsetof(struct session, next_due));
+	*s->due = s->next_due;
+	if (s->next_due)
+		s->next_due->due = s->due;
+	s->due = NULL;
+}
+
+static void mark_all(struct dispatch *d, int node)
+{
+	for (struct map_entry *e = map_first(&d->sessions); e; e = map_next(e)) {
+		struct session *s = e->value;
+
+		s->node_due |= node;
+		mark(d, s);
+	}
 }
 
 static void told_free(struct told *t)
@@ -87,6 +128,7 @@ void dispatch_init(struct dispatch *d)
 	*d = (struct dispatch){ .netmap_stale = 1 };
 	map_init(&d->sessions);
 	map_init(&d->nodes);
+	arena_init(&d->managers_arena);
 	buf_init(&d->netmap, NETMAP_TEXT_MAX);
 }
 
@@ -98,6 +140,7 @@ void dispatch_done(struct dispatch *d)
 	}
 	map_done(&d->sessions);
 	map_done(&d->nodes);
+	arena_done(&d->managers_arena);
 	buf_done(&d->netmap);
 }
 
@@ -116,8 +159,10 @@ void dispatch_up(struct dispatch *d, uint64_t session, const char *node_id)
 	s->id = session;
 	memcpy(s->node_id, node_id, n);
 	start_anew(s);
+	s->node_due = 1;
 	map_set(&d->sessions, session_key(session, key), s);
 	map_set(&d->nodes, slice_of(node_id), s);
+	mark(d, s);
 }
 
 void dispatch_down(struct dispatch *d, uint64_t session)
@@ -127,6 +172,7 @@ void dispatch_down(struct dispatch *d, uint64_t session)
 
 	if (!s)
 		return;
+	unmark(d, s);
 	map_remove(&d->nodes, slice_of(s->node_id));
 	forget_all(s);
 	mem_free(s);
@@ -154,6 +200,38 @@ void dispatch_resync(struct dispatch *d, uint64_t session)
 		return;
 	forget_all(s);
 	start_anew(s);
+	mark(d, s);
+}
+
+static int is_same(const struct strings *a, const struct strings *b)
+{
+	uint32_t i = 0;
+
+	while (i < a->count && i < b->count && strcmp(a->items[i], b->items[i]) == 0)
+		i++;
+	return i == a->count && i == b->count;
+}
+
+static struct strings copy(struct arena *a, const struct strings *from)
+{
+	struct strings to = { 0 };
+
+	for (uint32_t i = 0; i < from->count; i++)
+		to = strings_with(a, &to, arena_str(a, slice_of(from->items[i])));
+	return to;
+}
+
+void dispatch_managers(struct dispatch *d, const struct strings *ids,
+		       const struct strings *addresses)
+{
+	struct arena *a = &d->managers_arena;
+
+	if (is_same(ids, &d->manager_ids) && is_same(addresses, &d->managers))
+		return;
+	arena_reset(a);
+	d->manager_ids = copy(a, ids);
+	d->managers = copy(a, addresses);
+	mark_all(d, 1);
 }
 
 static void note_network_gone(struct dispatch *d, const char *id)
@@ -161,21 +239,53 @@ static void note_network_gone(struct dispatch *d, const char *id)
 	for (struct map_entry *e = map_first(&d->sessions); e; e = map_next(e)) {
 		struct session *s = e->value;
 
-		if (map_find(&s->networks, slice_of(id)))
-			map_set(&s->lost_networks, slice_of(id), NULL);
+		if (!map_find(&s->networks, slice_of(id)))
+			continue;
+		map_set(&s->lost_networks, slice_of(id), NULL);
+		mark(d, s);
 	}
+}
+
+static void note_task(struct dispatch *d, const struct change *change)
+{
+	struct session *s = change->node_id ? map_get(&d->nodes, slice_of(change->node_id)) : NULL;
+
+	if (!s)
+		return;
+	if (!s->complete_due)
+		map_set(&s->dirty, slice_of(change->id), NULL);
+	mark(d, s);
+}
+
+static void note_node(struct dispatch *d, const char *id)
+{
+	struct session *s = map_get(&d->nodes, slice_of(id));
+
+	if (!s)
+		return;
+	s->node_due = 1;
+	mark(d, s);
 }
 
 void dispatch_note(struct dispatch *d, const struct change *change)
 {
-	struct session *s = change->node_id ? map_get(&d->nodes, slice_of(change->node_id)) : NULL;
-
-	if (change->kind == OBJECT_TASK && s && !s->complete_due)
-		map_set(&s->dirty, slice_of(change->id), NULL);
-	if (change->kind == OBJECT_NETWORK && change->action == CHANGE_REMOVE)
+	if (change->kind == OBJECT_TASK)
+		note_task(d, change);
+	else if (change->kind == OBJECT_NODE)
+		note_node(d, change->id);
+	else if (change->kind == OBJECT_CLUSTER)
+		mark_all(d, 1);
+	else if (change->kind == OBJECT_NETWORK && change->action == CHANGE_REMOVE)
 		note_network_gone(d, change->id);
 	if (change->kind != OBJECT_NODE && change->kind != OBJECT_CLUSTER)
 		d->netmap_stale = 1;
+}
+
+/* ---- what the node is to be ------------------------------------------------------------ */
+
+static int is_manager(const struct dispatch *d, const struct session *s)
+{
+	return strings_have(&d->manager_ids, s->node_id);
 }
 
 /* One message to one session being put together. */
@@ -302,22 +412,47 @@ static void begin_complete(struct message *m)
 		map_set(&s->dirty, slice_of(t->meta.id), NULL);
 }
 
-static void send(struct message *m, struct effects *fx)
+static void send(const struct session *s, const struct session_order *order, struct effects *fx)
 {
-	struct session_order order = { .assign = &m->assign };
 	struct json_writer w;
 	struct buf text;
 
 	buf_init(&text, ORDER_TEXT_MAX);
 	json_begin(&w, &text);
-	model_encode(&w, &session_order_table, MODEL_STORE, &order);
+	model_encode(&w, &session_order_table, MODEL_STORE, order);
 	if (text.failed)
 		effects_log(fx, LOG_ERROR, "node %s: its tasks do not fit into one message",
-			    m->session->node_id);
+			    s->node_id);
 	else
-		effects_add(fx, EFFECT_SESSION_SEND, m->session->id)->body =
+		effects_add(fx, EFFECT_SESSION_SEND, s->id)->body =
 			arena_copy(&fx->arena, buf_slice(&text));
 	buf_done(&text);
+}
+
+/* 0, or -1: the node is not of the swarm any more. */
+static int run_node(struct dispatch *d, struct session *s, const struct state *state,
+		    struct effects *fx)
+{
+	const struct node *node = state_node(state, s->node_id);
+	const struct cluster *cluster = state_cluster(state);
+	struct session_node told = { .managers = d->managers };
+	struct tls_info wanted;
+	int member = is_manager(d, s);
+
+	if (!s->node_due)
+		return 0;
+	s->node_due = 0;
+	if (!node && !member) {
+		effects_add(fx, EFFECT_SESSION_DROP, s->id)->status = 1;
+		return -1;
+	}
+	if (!node || !cluster || !cluster->root_cert)
+		return 0;	/* not written yet: it is noted then */
+	told.role = ca_role(node, member);
+	told.trust = ca_trust(cluster, &fx->arena);
+	told.renew = ca_wanted(cluster, &fx->arena, &wanted) == 0 && ca_must_renew(&wanted, node);
+	send(s, &(struct session_order){ .node = &told }, fx);
+	return 0;
 }
 
 /* Lists for all that can come into one message. */
@@ -356,7 +491,7 @@ static int run_session(struct dispatch *d, struct session *s, const struct state
 	s->netmap_version = d->netmap_version;
 	m.assign.applies_to = m.assign.complete ? 0 : s->version;
 	m.assign.results_in = ++s->version;
-	send(&m, fx);
+	send(s, &(struct session_order){ .assign = &m.assign }, fx);
 	return s->more_due;
 }
 
@@ -378,14 +513,32 @@ static void derive_netmap(struct dispatch *d, const struct state *s)
 	arena_done(&a);
 }
 
-void dispatch_run(struct dispatch *d, const struct state *s, struct effects *fx)
+int dispatch_is_due(const struct dispatch *d)
 {
+	return d->first_due || (d->netmap_stale && d->sessions.count > 0);
+}
+
+void dispatch_run(struct dispatch *d, const struct state *state, struct effects *fx)
+{
+	uint64_t known = d->netmap_version;
+
 	if (d->sessions.count == 0)
 		return;
 	if (d->netmap_stale)
-		derive_netmap(d, s);
-	for (struct map_entry *e = map_first(&d->sessions); e; e = map_next(e)) {
-		while (effects_room(fx) > EFFECTS_SPARE && run_session(d, e->value, s, fx))
+		derive_netmap(d, state);
+	if (d->netmap_version != known)
+		mark_all(d, 0);
+	for (uint32_t i = 0; i < SESSIONS_PER_RUN && d->first_due; i++) {
+		struct session *s = d->first_due;
+
+		if (run_node(d, s, state, fx) < 0) {
+			dispatch_down(d, s->id);
+			continue;
+		}
+		while (effects_room(fx) > EFFECTS_SPARE && run_session(d, s, state, fx))
 			;
+		if (effects_room(fx) <= EFFECTS_SPARE)
+			return;
+		unmark(d, s);
 	}
 }

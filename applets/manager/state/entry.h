@@ -21,7 +21,7 @@ enum entry_type {
 
 enum {
 	REQUEST_ID_LEN = 16,	/* 128 random bits: no two requests get the same by chance */
-	ENTRY_BODY_MAX = 4096,	/* an id and some warnings */
+	ENTRY_BODY_MAX = 8192,	/* a node's certificates and the managers' addresses */
 	ENTRY_HEAD_MAX = 1 + REQUEST_ID_LEN + 2 + 2,
 	ENTRY_OVERHEAD_MAX = ENTRY_HEAD_MAX + ENTRY_BODY_MAX,
 };
