@@ -5,6 +5,7 @@
  *	relay.c     agents' sessions, of our own agent and through other managers
  *	members.c   who is a manager: joining, leaving, promoting
  *	install.c   snapshots: our own, from the leader, for followers
+ *	autolock.c  what the data folder's key is sealed with
  */
 #ifndef SB_APPLETS_MANAGER_PRIVATE_H
 #define SB_APPLETS_MANAGER_PRIVATE_H
@@ -13,6 +14,7 @@
 #include "applets/manager/peer.h"
 #include "applets/manager/request.h"
 #include "applets/manager/turn.h"
+#include "crypt/token.h"
 
 enum {
 	/* Numbers of requests and sessions that come from other managers have this bit, so that
@@ -92,6 +94,12 @@ struct install {
 	struct buf head;		/* the first bytes, until the meta is whole */
 };
 
+/* What the data folder's key is sealed with, and from which entry on the state can tell. */
+struct autolock {
+	char key[UNLOCK_TEXT_LEN + 1];	/* "" = nothing */
+	uint64_t after;
+};
+
 struct manager {
 	const struct manager_config *config;
 	struct rng rng;
@@ -107,6 +115,7 @@ struct manager {
 	struct relay relay;
 	struct members members;
 	struct install install;
+	struct autolock autolock;
 	struct arena scratch;		/* of one step */
 	struct buf out;			/* the message being built */
 	uint64_t last_remote;		/* newest number with REMOTE_BIT */
@@ -249,4 +258,13 @@ void install_read(struct step *s);
 void install_piece(struct step *s, const struct raft_message *piece);
 void install_drop(struct step *s);
 void install_stored(struct step *s);
+
+/* ---- autolock.c ---- */
+
+void autolock_init(struct manager *m);
+void autolock_done(struct manager *m);
+/* Before Raft starts: the log is as it was loaded. */
+void autolock_start(struct manager *m);
+/* Tells the driver when the swarm has another unlock key, or none, than our folder. */
+void autolock_run(struct step *s);
 #endif
