@@ -22,7 +22,7 @@
 #include "io/sock.h"
 
 enum {
-	FDS_WANTED = 2 * SERVER_CONNECTIONS_MAX + SERVER_SPARE_FDS,
+	FDS_WANTED = 2 * SERVER_CONNECTIONS_MAX + AGENTS_MAX + SERVER_SPARE_FDS,
 	ROUNDS_PER_TURN = 8,	/* then the sockets get their turn */
 	FLUSH_MS = 1000,	/* for the last replies, when the process ends */
 	/* For the daemon before us to let go of the data folder: one that was killed in the midst

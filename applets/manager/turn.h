@@ -23,7 +23,7 @@ struct turn {
 	struct map statuses;	/* private: task id -> newest reported status, not yet in the log */
 	struct map nodes;	/* private: node id -> its session, and news not yet in the log */
 	struct map news;	/* private: node ids of which there are such */
-	struct map deadlines;	/* private: when nodes without a session count as down -> the node */
+	struct map deadlines;	/* private: when nodes without a session are down -> the node */
 	char waits_for[ID_LEN + 1];	/* private: a node that the root's rotation waited for */
 };
 

@@ -342,7 +342,8 @@ static void make_service(unsigned number)
 	char body[512];
 
 	snprintf(body, sizeof(body), "{\"Name\":\"s%u\",\"TaskTemplate\":{\"ContainerSpec\":{"
-		 "\"Image\":\"lab/box\"},\"Placement\":{\"Constraints\":[\"node.role==worker\"]}},\"Mode\":{\"Replicated\":{\"Replicas\":%u}}}", number,
+		 "\"Image\":\"lab/box\"},\"Placement\":{\"Constraints\":[\"node.role==worker\"]}},"
+		 "\"Mode\":{\"Replicated\":{\"Replicas\":%u}}}", number,
 		 agent_count * TASKS_EACH / SERVICES);
 	hosts[0].reply_status = 0;
 	post(0, (struct event){ .kind = EVENT_REQUEST, .id = number + 1, .method = SLICE("POST"),
