@@ -141,7 +141,7 @@ int agents_take(struct agents *a, struct channel *c)
 	channel_keep(c, AGENTS_MESSAGE_MAX);
 	channel_limit(c, (uint64_t)AGENTS_PERIODS * a->period_ms);
 	bytes_put(parameters, 4, a->period_ms);
-	bytes_put(parameters + 4, 4, a->window_ms);
+	bytes_put(parameters + 4, 4, a->window_ms + a->ends.count * AGENTS_SHAKE_MS);
 	say(e, 'P', (struct slice){ parameters, sizeof(parameters) });
 	log_printf(LOG_INFO, "agents: connection %llu is with node %s",
 		   (unsigned long long)e->id, channel_peer_name(c));

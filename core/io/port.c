@@ -17,6 +17,7 @@ struct port_guest {
 	struct port_guest *next, *previous;
 	struct channel *channel;
 	uint64_t id;		/* of what it asks; 0: it has not said what it is */
+	uint64_t since_ms;
 	int answered;
 };
 
@@ -42,7 +43,18 @@ static struct port_guest *guest_new(struct port *p)
 		p->guests = g;
 	p->last_guest = g;
 	p->stranger_count++;
+	g->since_ms = loop_now_ms(p->loop);
 	return g;
+}
+
+/* There is room for the next one. */
+static void stranger_goes(struct port *p)
+{
+	p->stranger_count--;
+	if (!p->accept_timer.place)
+		return;
+	loop_timer_clear(p->loop, &p->accept_timer);
+	(void)loop_rewatch(p->loop, &p->listener, EPOLLIN);
 }
 
 /* Forgets it; the channel is another's, or closed. */
@@ -61,7 +73,7 @@ static void guest_free(struct port_guest *g)
 	if (g->id)
 		p->enrol_count--;
 	else
-		p->stranger_count--;
+		stranger_goes(p);
 	mem_free(g);
 }
 
@@ -128,7 +140,7 @@ static int take_enrol(struct port_guest *g, struct slice request)
 	if (p->enrol_count == PORT_ENROLS_MAX)
 		return errmsg_set(&c->why, ERR_LIMIT, "too many wait for a certificate");
 	g->id = ++p->last_id;
-	p->stranger_count--;
+	stranger_goes(p);
 	p->enrol_count++;
 	channel_limit(c, PORT_ENROL_MS);
 	p->handler->enrol(p->handler->context, g->id, channel_peer_name(c), request);
@@ -205,18 +217,6 @@ void port_enrolled(struct port *p, uint64_t id, int status, struct slice answer)
 
 /* Listening. */
 
-static void make_room(struct port *p)
-{
-	struct port_guest *g = p->guests;
-
-	if (p->stranger_count < PORT_STRANGERS_MAX)
-		return;
-	while (g->id)
-		g = g->next;
-	log_stranger(p, "too many have not said who they are");
-	guest_close(g);
-}
-
 static void on_accept_time(struct loop_timer *t)
 {
 	struct port *p = t->context;
@@ -224,24 +224,45 @@ static void on_accept_time(struct loop_timer *t)
 	(void)loop_rewatch(p->loop, &p->listener, EPOLLIN);
 }
 
+/* EPOLLPRI never comes: without it the listener would be reported for ever. */
+static void accept_at(struct port *p, uint64_t when_ms)
+{
+	(void)loop_rewatch(p->loop, &p->listener, EPOLLPRI);
+	loop_timer_set(p->loop, &p->accept_timer, when_ms);
+}
+
+/* 1 when there is: the oldest stranger has gone, or there were not too many. */
+static int make_room(struct port *p)
+{
+	struct port_guest *g = p->guests;
+
+	if (p->stranger_count < PORT_STRANGERS_MAX)
+		return 1;
+	while (g->id)
+		g = g->next;
+	if (loop_now_ms(p->loop) < g->since_ms + PORT_STRANGER_MS) {
+		accept_at(p, g->since_ms + PORT_STRANGER_MS);
+		return 0;
+	}
+	log_stranger(p, "too many have not said who they are");
+	guest_close(g);
+	return 1;
+}
+
 static void on_accept(struct loop_watch *w, uint32_t events)
 {
 	struct port *p = w->context;
-	int fd = 0;
 
 	(void)events;
-	for (int i = 0; i < PORT_ACCEPT_TURN && fd >= 0; i++) {
-		fd = sock_accept(w->fd);
+	for (int i = 0; i < PORT_ACCEPT_TURN && make_room(p); i++) {
+		int fd = sock_accept(w->fd);
+
+		if (fd == ERR_LIMIT || fd == ERR_IO)
+			accept_at(p, loop_now_ms(p->loop) + PORT_ACCEPT_AGAIN_MS);
 		if (fd < 0)
-			break;
-		make_room(p);
+			return;
 		channel_take(guest_new(p)->channel, fd);
 	}
-	if (fd != ERR_LIMIT && fd != ERR_IO)
-		return;
-	/* EPOLLPRI never comes: without it the listener would be reported for ever. */
-	(void)loop_rewatch(p->loop, w, EPOLLPRI);
-	loop_timer_set(p->loop, &p->accept_timer, loop_now_ms(p->loop) + PORT_ACCEPT_AGAIN_MS);
 }
 
 int port_listen(struct port *p, struct slice address, struct errmsg *msg)

@@ -11,7 +11,7 @@
  *
  * An agent that says nothing for AGENTS_PERIODS periods is closed. After its connection has ended
  * an agent waits for a random part of the window, so that those of a manager that goes do not all
- * come to another at once.
+ * come to another at once: it grows with their number, as each costs a handshake.
  *
  * Memory of one: CHANNEL_MEMORY, 41 KB, 41 MB for a thousand; the agent's end has 17 KB. A turn
  * of the loop costs only what there is to send.
@@ -28,8 +28,9 @@
 #include "io/loop.h"
 
 enum {
-	AGENTS_MAX = 4096,		/* 168 MB: far over a swarm of some hundred nodes, and under
-					 * the descriptors of a process */
+	AGENTS_MAX = 16384,		/* 670 MB; descriptors end before, where a process has
+					 * fewer */
+	AGENTS_SHAKE_MS = 2,		/* of a manager, for one that comes */
 	AGENTS_MESSAGE_MAX = 8 << 20,	/* as between managers, who pass it on */
 	AGENTS_PERIODS = 3,		/* two beats may be late */
 	AGENTS_LINGER_MS = 1000,	/* from 'X' on: the agent closes when it has it */

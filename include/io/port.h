@@ -17,8 +17,11 @@
 #include "io/loop.h"
 
 enum {
-	PORT_STRANGERS_MAX = 64,	/* CHANNEL_MEMORY each. One more, and the oldest of them
-					 * is closed: it had the most time */
+	PORT_STRANGERS_MAX = 64,	/* CHANNEL_MEMORY each. One more waits until another one is
+					 * through, or the oldest has had its time and is closed */
+	PORT_STRANGER_MS = 100,		/* 64 handshakes take as long: a thousand nodes that come at
+					 * once all get in, and so does one among a thousand that
+					 * say nothing */
 	PORT_ENROLS_MAX = 32,		/* not answered, or not gone since; more are refused */
 	PORT_ENROL_MS = 10000,		/* an election, and the request in the log */
 	PORT_LINGER_MS = 1000,		/* from the answer on: who asked closes when it has it */

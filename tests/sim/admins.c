@@ -285,7 +285,7 @@ static int send_swarm(struct sim *sim, const char *query, const char *body)
 	snprintf(target, sizeof(target), "/swarm/update?version=%llu%s",
 		 (unsigned long long)c->meta.version, query);
 	sim->admins.is_rotating = 0;
-	sim->admins.busy = clients_send(sim, NULL, REQUEST_SWARM, "POST", target,
+	sim->admins.busy = clients_send(sim, NULL, REQUEST_SETTINGS, "POST", target,
 					slice_of(body)) != NULL;
 	return sim->admins.busy;
 }
@@ -507,7 +507,7 @@ void admins_answered(struct sim *sim, struct client_request *r, const struct eff
 
 	if (r->kind == REQUEST_ATTACK)
 		attacked(sim, r, x);
-	else if (r->kind == REQUEST_SWARM)
+	else if (r->kind == REQUEST_SETTINGS)
 		rotated(sim, x);
 	else if (r->kind == REQUEST_ROLE && x->status >= 400 && x->status < 500)
 		host->demoting_us = 0;

@@ -192,6 +192,35 @@ TEST(a_locked_folder_opens_with_its_unlock_key_alone)
 	scratch_remove(path);
 }
 
+TEST(what_the_key_file_held_is_written_over)
+{
+	struct seal_key unlock = { "one key" };
+	static struct datadir d;
+	char path[SCRATCH_PATH], key[SCRATCH_PATH];
+	struct errmsg msg = { { 0 } };
+	char *bytes;
+	size_t n = 0;
+
+	scratch_make(path);
+	CHECK_INT(datadir_open(&d, path, &msg), 0);
+	snprintf(key, sizeof(key), "%s", scratch_file(path, "key"));
+	for (int i = 0; i < 3; i++) {		/* open, sealed, sealed anew */
+		CHECK_INT(link(key, scratch_file(path, "old")), 0);
+		CHECK_INT(datadir_lock(&d, i < 2 ? &unlock : NULL, &msg), 0);
+		bytes = scratch_read(scratch_file(path, "old"), &n);
+		CHECK(bytes != NULL && n >= SEAL_KEY_LEN);
+		for (size_t k = 0; k < n; k++)
+			CHECK_INT(bytes[k], 0);
+		free(bytes);
+		CHECK_INT(unlink(scratch_file(path, "old")), 0);
+	}
+	bytes = scratch_read(key, &n);
+	CHECK(n == SEAL_KEY_LEN && memcmp(bytes, d.key.bytes, n) == 0);
+	free(bytes);
+	datadir_close(&d);
+	scratch_remove(path);
+}
+
 TEST(a_log_can_be_wiped_alone)
 {
 	static struct datadir d;
@@ -217,4 +246,50 @@ TEST(entropy_differs)
 	entropy_fill(b, sizeof(b));
 	CHECK(memcmp(a, b, sizeof(a)) != 0);
 	CHECK(memcmp(a + 268, b + 268, 32) != 0);
+}
+
+/* Filled with files of another folder, of which none counts before it is finished. */
+TEST(a_folder_that_is_filled_counts_when_it_is_finished)
+{
+	static struct datadir d, other;
+	char path[SCRATCH_PATH], bytes[SEAL_KEY_LEN];
+	struct errmsg msg = { { 0 } };
+
+	memset(bytes, 7, sizeof(bytes));
+	scratch_make(path);
+	CHECK_INT(datadir_begin(&d, path, &msg), 0);
+	CHECK_INT(datadir_open(&other, path, &msg), ERR_INVALID);	/* there is raft/ */
+	CHECK_INT(datadir_begin(&other, path, &msg), ERR_INVALID);
+	CHECK_INT(mode_of(scratch_file(path, "raft")), 0700);
+	scratch_write(scratch_file(path, "key"), bytes, sizeof(bytes));
+	CHECK_INT(datadir_finish(&d, &msg), 0);
+	datadir_close(&d);
+	CHECK_INT(datadir_begin(&d, path, &msg), ERR_EXISTS);
+	CHECK(strstr(msg.text, path) && strstr(msg.text, "--data-dir"));
+	CHECK_INT(datadir_open(&d, path, &msg), 0);
+	CHECK(memcmp(d.key.bytes, bytes, sizeof(bytes)) == 0);
+	CHECK_INT(datadir_begin(&other, path, &msg), ERR_LOCKED);
+	/* And is wiped like any other. */
+	CHECK_INT(datadir_wipe(&d, &msg), 0);
+	datadir_close(&d);
+	CHECK_INT(scratch_count(path, "", NULL), 2);
+	scratch_remove(path);
+}
+
+TEST(one_that_was_not_finished_is_wiped_whole)
+{
+	static struct datadir d;
+	char path[SCRATCH_PATH];
+	struct errmsg msg = { { 0 } };
+
+	scratch_make(path);
+	CHECK_INT(datadir_begin(&d, path, &msg), 0);
+	scratch_write(scratch_file(path, "raft/wal-0000000000000001"), "x", 1);
+	scratch_write(scratch_file(path, "identity"), "x", 1);
+	CHECK_INT(datadir_wipe(&d, &msg), 0);
+	datadir_close(&d);
+	CHECK_INT(scratch_count(path, "", NULL), 2);
+	CHECK_INT(datadir_begin(&d, path, &msg), 0);
+	datadir_close(&d);
+	scratch_remove(path);
 }

@@ -1,7 +1,11 @@
 /* Which services to look at, and the order of things in one turn. Contracts are in control.h. */
 #include "applets/manager/control/loop.h"
+#include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+
+/* Tasks looked at in one turn, some 10 ms of them; but one service is looked at as a whole. */
+enum { TASKS_PER_TURN = 4000 };
 
 void control_init(struct control *c)
 {
@@ -87,14 +91,19 @@ void control_note(struct control *c, const struct change *change)
 	}
 }
 
-static void run_service(struct scene *sc, const char *id)
+/* How many tasks it looked at. */
+static uint32_t run_service(struct scene *sc, const char *id)
 {
+	uint32_t tasks = 0;
+
 	sc->service = state_service(sc->turn->state, id);
 	if (!sc->service) {
 		scene_drop_all(sc, id);
-		return;
+		return 0;
 	}
 	scene_collect(sc);
+	for (uint32_t i = 0; i < sc->slot_count; i++)
+		tasks += sc->slots[i].count;
 	for (uint32_t i = 0; i < sc->slot_count; i++)
 		restart_slot(sc, &sc->slots[i]);
 	if (sc->service->spec.mode.replicated)
@@ -104,19 +113,30 @@ static void run_service(struct scene *sc, const char *id)
 	update_run(sc);
 	for (uint32_t i = 0; i < sc->slot_count; i++)
 		reap_slot(sc, &sc->slots[i]);
+	return tasks;
 }
 
+/* Those that are due, from where the last turn stopped; what is left is due in the next. */
 static void run_services(struct control *c, struct control_turn *turn)
 {
-	struct map_entry *next;
+	struct map_entry *e = map_from(&c->services, slice_of(c->next_service)), *next;
+	uint32_t tasks = 0;
 
-	for (struct map_entry *e = map_first(&c->services); e; e = next) {
+	for (size_t n = c->services.count; n > 0; n--, e = next) {
 		struct scene sc = { .turn = turn };
-		int64_t *at = e->value;
+		int64_t *at;
 
+		e = e ? e : map_first(&c->services);
 		next = map_next(e);
+		at = e->value;
+		if (*at <= turn->wall_ns && tasks >= TASKS_PER_TURN) {
+			snprintf(c->next_service, sizeof(c->next_service), "%.*s",
+				 SLICE_ARGS(e->key));
+			turn->next_ns = turn->wall_ns;
+			return;
+		}
 		if (*at <= turn->wall_ns) {
-			run_service(&sc, e->key.data);
+			tasks += run_service(&sc, e->key.data);
 			*at = sc.cut ? turn->wall_ns : sc.wake_ns;
 		}
 		if (*at == 0) {
@@ -126,6 +146,7 @@ static void run_services(struct control *c, struct control_turn *turn)
 		if (turn->next_ns == 0 || *at < turn->next_ns)
 			turn->next_ns = *at;
 	}
+	c->next_service[0] = '\0';
 }
 
 static int task_needs_network(const struct task *t, const char *id)

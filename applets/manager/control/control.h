@@ -19,6 +19,7 @@
 
 struct control {
 	struct map services;	/* private: ids to look at -> when (wall ns; 0 = at once) */
+	char next_service[ID_LEN + 1];	/* private: the one to begin with; "" = the first */
 	struct map waiting;	/* private: ids of tasks that may want an address or a node */
 	int placeable;		/* private: something changed that may help those */
 	int nodes_changed;	/* private: look at every service */

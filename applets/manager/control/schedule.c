@@ -9,8 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Nodes on which this many tasks of a service failed of late are chosen last. */
-enum { FAILURES_MAX = 5 };
+enum {
+	/* Nodes on which this many tasks of a service failed of late are chosen last. */
+	FAILURES_MAX = 5,
+	/* Nodes looked at for all tasks of one run, some 10 ms; the rest is placed by the next. */
+	LOOKS_MAX = 500000,
+};
 #define FAILURES_WINDOW_NS (300 * SECOND_NS)
 
 enum filter {
@@ -24,6 +28,7 @@ struct candidate {
 	uint32_t tasks;			/* active ones */
 	uint32_t of_service;		/* active ones of the service under way */
 	uint32_t failures;		/* of this service and version, of late */
+	int ready, meets_constraints, has_platform;	/* for the service under way */
 	uint32_t *branch[SPREAD_LEVELS_MAX];	/* active ones of the service in its branch */
 };
 
@@ -153,8 +158,15 @@ static void open_group(struct placing *p, const struct task *t)
 
 	p->group = t;
 	p->hopeless = NULL;
-	for (uint32_t i = 0; i < p->node_count; i++)
-		p->nodes[i].of_service = p->nodes[i].failures = 0;
+	for (uint32_t i = 0; i < p->node_count; i++) {
+		struct candidate *c = &p->nodes[i];
+
+		c->of_service = c->failures = 0;
+		c->ready = c->node->status.state == NODE_READY &&
+			   c->node->spec.availability == AVAILABILITY_ACTIVE;
+		c->meets_constraints = constraints_match(t->spec.placement, c->node);
+		c->has_platform = platforms_match(t->spec.placement, c->node);
+	}
 	open_branches(p, t);
 	for (const struct task *o = state_service_tasks(p->turn->state, t->service_id, &it); o;
 	     o = state_tasks_next(&it)) {
@@ -191,15 +203,14 @@ static enum filter run_filters(struct placing *p, const struct candidate *c, con
 	const struct placement *placement = t->spec.placement;
 	const struct resource_limits *r = reservations(t);
 
-	if (c->node->status.state != NODE_READY ||
-	    c->node->spec.availability != AVAILABILITY_ACTIVE)
+	if (!c->ready)
 		return FILTER_READY;
 	if ((r->nano_cpus && r->nano_cpus > c->nano_cpus) ||
 	    (r->memory_bytes && r->memory_bytes > c->memory_bytes))
 		return FILTER_RESOURCES;
-	if (!constraints_match(placement, c->node))
+	if (!c->meets_constraints)
 		return FILTER_CONSTRAINT;
-	if (!platforms_match(placement, c->node))
+	if (!c->has_platform)
 		return FILTER_PLATFORM;
 	if (port_is_taken(p, c, t))
 		return FILTER_HOST_PORT;
@@ -384,7 +395,9 @@ int schedule_run(struct control *c, struct control_turn *turn)
 	map_init(&p.host_ports);
 	p.pools = pools_new(turn->state, turn->arena);
 	open_nodes(&p);
-	for (i = 0; i < count && txn_has_room(turn->txn, 1); i++) {
+	/* At least one, or it would never end. */
+	for (i = 0; i < count && txn_has_room(turn->txn, 1) &&
+		    (i == 0 || (uint64_t)i * p.node_count < LOOKS_MAX); i++) {
 		if (!same_group(p.group, list[i]))
 			open_group(&p, list[i]);
 		place(&p, list[i]);
