@@ -122,6 +122,7 @@ static void ask(struct step *s, uint64_t peer, enum peer_kind kind)
 void members_up(struct step *s, uint64_t peer)
 {
 	struct members *v = &s->m->members;
+	const struct cluster *cluster = state_cluster(&s->m->state);
 	uint32_t i = up_at(v, peer);
 
 	if (i == PEERS_MAX)
@@ -129,6 +130,9 @@ void members_up(struct step *s, uint64_t peer)
 	v->up_count += i == v->up_count;
 	v->up[i].id = peer;
 	snprintf(v->up[i].node_id, sizeof(v->up[i].node_id), "%.*s", SLICE_ARGS(s->ev->text));
+	/* It was welcome when the connection was made. */
+	if (cluster && ca_is_removed(cluster, v->up[i].node_id))
+		effects_add(s->fx, EFFECT_PEER_DROP, peer);
 	if (v->ask_ms && !s->m->leave_deadline_ms)
 		ask(s, peer, PEER_JOIN);
 }

@@ -152,6 +152,7 @@ TEST(a_removed_node_is_not_listened_to)
 	const char *id = w->nodes[node].node_id;
 	char target[128];
 	uint64_t asked;
+	int dropped;
 
 	demote(w, node);
 	swarm_run(w, 5000);
@@ -171,6 +172,12 @@ TEST(a_removed_node_is_not_listened_to)
 		CHECK(!manager_welcomes(m, 12345, id));
 		CHECK(w->nodes[i].dropped > 0);
 	}
+	/* It was welcome when the connection was made. */
+	dropped = w->nodes[leader].dropped;
+	swarm_event(w, leader, (struct event){ .kind = EVENT_PEER_UP, .id = 12345,
+					       .text = slice_of(id) });
+	swarm_run(w, 1);
+	CHECK_INT(w->nodes[leader].dropped, dropped + 1);
 	swarm_free(w);
 }
 
