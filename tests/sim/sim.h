@@ -511,7 +511,6 @@ void faults_damage(struct host *host, enum damage how);
 void faults_tell_to_leave(struct host *host);
 /* Something is broken now. */
 int faults_is_broken(const struct sim *sim);
-
 void faults_start(struct sim *sim);
 /* Phase 2 begins: all that is broken for a time is whole again. */
 void faults_end(struct sim *sim);
@@ -656,5 +655,4 @@ int check_may_rest(const struct sim *sim, const struct service *s);
 /* The mark of a spec, from its environment; 0 if it has none. */
 uint64_t check_mark(const struct task_spec *t);
 void check_explain(char why[256], const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 #endif
