@@ -115,7 +115,8 @@ static void arrive(struct sim *sim, struct happening *h)
 	if (l->epoch != h->id)
 		return;
 	if (sim->cut[from->number][h->host->number] || sim->now_us < l->held_us[to]) {
-		if (sim->cut[from->number][h->host->number])
+		/* All that waits has one time: it is to stay in order. */
+		if (sim->now_us >= l->held_us[to])
 			l->held_us[to] = sim->now_us + HELD_US;
 		if (l->last_us[to] < l->held_us[to])
 			l->last_us[to] = l->held_us[to];
