@@ -482,7 +482,9 @@ void step_session_message(struct step *s, uint64_t session, struct slice body)
 		return;
 	}
 	no_future(&report, s->ev->wall_ns);
-	turn_report(&m->turn, node_id, &report);
+	if (turn_report(&m->turn, &m->state, node_id, &report) < 0)
+		effects_log(s->fx, LOG_WARNING, "node %s: what it reports is too long for the log "
+			    "of the swarm, and is not taken", node_id);
 	if (report.log) {
 		step_api_turn(s, &turn, NULL);
 		api_log(&m->api, &turn, session, report.log);
