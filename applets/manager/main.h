@@ -3,6 +3,7 @@
 #define SB_APPLETS_MANAGER_MAIN_H
 #include "applets/manager/manager.h"
 #include "base/id.h"
+#include "crypt/token.h"
 #include "io/file.h"
 
 struct daemon_config {
@@ -16,9 +17,10 @@ struct daemon_config {
 	/* init and join: the data folder must hold no node, this one is written (it is a founder
 	 * when node.begin is RAFT_FOUND) and wiped again when it cannot be started. */
 	int create;
-	/* create, with node.begin RAFT_JOIN: at the manager node.contacts. availability: NULL or
-	 * a word. */
-	const char *token, *availability;
+	/* create, with node.begin RAFT_JOIN: at the manager node.contacts. token: wiped once it is
+	 * used; one that is too long is cut, but still too long. availability: NULL or a word. */
+	char token[TOKEN_TEXT_LEN + 2];
+	const char *availability;
 	/* create: in. Else filled from the data folder (main_node.h), but node.begin is in:
 	 * RAFT_JOIN, or RAFT_FORCE for this start. */
 	struct manager_config node;

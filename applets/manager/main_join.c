@@ -116,6 +116,7 @@ int join_swarm(struct daemon *d, struct errmsg *msg)
 	buf_init(&j.answer, ENROL_ANSWER_MAX);
 	buf_init(&key, X509_PEM_MAX);
 	trust_request(&key, d->config->token, d->config->availability, &request);
+	mem_wipe(d->config->token, sizeof(d->config->token));
 	j.enrol.request = buf_slice(&request);
 	err = ask(&j, msg);
 	if (err == 0)

@@ -19,7 +19,8 @@
 enum {
 	PORT_STRANGERS_MAX = 64,	/* CHANNEL_MEMORY each. One more, and the oldest of them
 					 * is closed: it had the most time */
-	PORT_ENROLS_MAX = 32,		/* not answered, or not gone since; more are refused */
+	PORT_ENROLS_MAX = 32,		/* not answered, or not gone since. One more, and the oldest
+					 * that is answered is closed; if none is, it is refused */
 	PORT_ENROL_MS = 10000,		/* an election, and the request in the log */
 	PORT_LINGER_MS = 1000,		/* from the answer on: who asked closes when it has it */
 	PORT_ACCEPT_TURN = 8,		/* accepted in one turn of the loop: a stranger's handshake
