@@ -88,7 +88,8 @@ static void log_no_certificate(struct port *p, struct slice answer)
 {
 	struct errmsg why;
 
-	errmsg_set(&why, 0, "no certificate is given: %.*s", SLICE_ARGS(answer));
+	errmsg_set(&why, 0, "no certificate is given: %.*s",
+		   SLICE_ARGS(slice_trim(answer)));
 	log_stranger(p, why.text);
 }
 
