@@ -231,6 +231,16 @@ static struct bench *ready(void)
 	return b;
 }
 
+TEST(of_two_sessions_of_a_node_the_older_ends)
+{
+	struct bench *b = ready();
+
+	CHECK_INT(b->dropped, 0);
+	session(b);
+	CHECK_INT(b->dropped, b->session - 1);
+	close_bench(b);
+}
+
 /* The same disk, another process. */
 static int restart(struct bench *b)
 {
