@@ -26,13 +26,14 @@ struct joining {
 	struct buf answer;
 };
 
-/* Until a manager answers, be it no: one that starts, or looks for a leader, is asked again. */
+/* Until a manager answers, be it no: one that starts, has too many guests, or looks for a leader is
+ * asked again. */
 static void on_answer(void *context, int status, struct slice body)
 {
 	struct joining *j = context;
 	uint64_t now_ms = loop_now_ms(&j->d->loop);
 
-	if (status == 503 && now_ms < j->end_ms) {
+	if ((status == 503 || status == ERR_UNAVAILABLE) && now_ms < j->end_ms) {
 		loop_timer_set(&j->d->loop, &j->again, now_ms + AGAIN_MS);
 		return;
 	}

@@ -160,7 +160,7 @@ void turn_lead(struct turn *t, const struct state *s, uint64_t now_ms)
 	find_deadline(t);
 }
 
-/* 0, or ERR_LIMIT: some are not taken. */
+/* 0, or ERR_DENIED or ERR_LIMIT: some are not taken. */
 static int note_statuses(struct turn *t, const struct state *s, const char *node_id,
 			 const struct list *statuses)
 {
@@ -170,9 +170,11 @@ static int note_statuses(struct turn *t, const struct state *s, const char *node
 		const struct session_status *in = LIST_AT(statuses, struct session_status, i);
 		const struct task *task = in->task_id ? state_task(s, in->task_id) : NULL;
 
-		if (!task || !task->node_id || strcmp(task->node_id, node_id) != 0)
-			continue;
-		if (is_too_long(&task_status_table, &in->status))
+		if (!task)
+			continue;	/* it was removed meanwhile */
+		if (!task->node_id || strcmp(task->node_id, node_id) != 0)
+			err = ERR_DENIED;
+		else if (is_too_long(&task_status_table, &in->status))
 			err = ERR_LIMIT;
 		else
 			note_status(t, node_id, in);

@@ -35,8 +35,8 @@ void turn_done(struct turn *t);
  * now. Nodes that count as ready and have none get NODE_GRACE_MS to come.
  */
 void turn_lead(struct turn *t, const struct state *s, uint64_t now_ms);
-/* News from the session of a node. Copied. Of another node's tasks nothing is heard. ERR_LIMIT:
- * some of it is over TURN_NEWS_MAX, and not taken. */
+/* News from the session of a node. Copied. ERR_DENIED: some of it is of
+ * another node's tasks; ERR_LIMIT: over TURN_NEWS_MAX. That is not taken. */
 int turn_report(struct turn *t, const struct state *s, const char *node_id,
 		const struct session_report *report);
 /* A node's session begins (up) or ends. A node has at most one. */

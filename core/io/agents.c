@@ -173,6 +173,8 @@ void agents_refuse(struct agents *a, uint64_t id)
 
 	if (!e || e->closing)
 		return;
+	log_printf(LOG_WARNING, "agents: connection %llu is refused: node %s is not of this swarm "
+		   "any more", (unsigned long long)id, channel_peer_name(e->channel));
 	say(e, 'X', (struct slice){ NULL, 0 });
 	close_soon(e, AGENTS_LINGER_MS);
 }

@@ -1,11 +1,12 @@
 /*
  * attack --to ADDRESS:PORT --ca FILE [OPTION...] MODE [ARGUMENT...]: does one harmful thing to a
  * manager's cluster port and prints, a line each, what came of it: "hello", "closed", "silent",
- * "answer STATUS TEXT", "told KIND TEXT". Judging is the test's business (test_attacks.sh).
+ * "answer STATUS TEXT", "certificate NODE UNIT", "told KIND TEXT". Judging is the test's business
+ * (test_attacks.sh).
  *
  *	--ca FILE	the swarm's root, as `swarmbox swarm ca` prints it
  *	--as DIR	with the identity of this data folder, a copy of a node's
- *	--foreign UNIT	with a certificate of that unit, of an authority made for the purpose
+ *	--foreign NODE	with a manager's certificate by that name, of another authority
  *	--token TOKEN	for enrolments
  *	--for MS	listen for so long (1000)
  *
@@ -17,8 +18,8 @@
  *	replay			join, be seen, and repeat the request that was joined with
  *	tokens N		N requests with a wrong token, at once, none leaves by itself
  *	renegotiate | record | frame | garbage | text
- *	slow N MS		N handshakes that stop in the middle, for so long; who is closed
- *				comes again
+ *	slow N MS		N handshakes that stop in the middle, for so long; those who are
+ *				closed come again, SLOW_RATE a second
  */
 #include <bearssl.h>
 #include <poll.h>
@@ -92,15 +93,13 @@ static void use_folder(const char *path)
 	target.identity = &t.identity;
 }
 
-static void use_foreign(const char *unit)
+static void use_foreign(const char *node_id)
 {
 	static struct trust t;
 	struct errmsg msg;
 
-	if (trust_found(&t, "foreign", "foreign", clock_wall_ns() / 1000000000, &msg) < 0)
+	if (trust_found(&t, node_id, "foreign", clock_wall_ns() / 1000000000, &msg) < 0)
 		die(msg.text);
-	if (strcmp(unit, t.cert.subject.unit) != 0)
-		die("--foreign: swarm-manager is what there is");
 	target.identity = &t.identity;
 }
 
@@ -442,6 +441,8 @@ static int open_half(void)
 	return fd;
 }
 
+enum { SLOW_TURN_MS = 20, SLOW_RATE = 2000 };
+
 static void do_slow(struct end *e, char **argv)
 {
 	size_t n = number(arg(argv)), opened = 0;
@@ -455,7 +456,9 @@ static void do_slow(struct end *e, char **argv)
 	for (size_t i = 0; i < n; i++)
 		fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
 	while (end_now_ms() < end_ms) {
-		for (size_t i = 0; i < n && end_now_ms() < end_ms; i++) {
+		size_t most = opened < n ? n : opened + SLOW_RATE * SLOW_TURN_MS / 1000;
+
+		for (size_t i = 0; i < n && opened < most && end_now_ms() < end_ms; i++) {
 			if (fds[i].fd >= 0 && fds[i].revents)
 				close(fds[i].fd);
 			if (fds[i].fd < 0 || fds[i].revents) {
@@ -463,7 +466,8 @@ static void do_slow(struct end *e, char **argv)
 				opened += fds[i].fd >= 0;
 			}
 		}
-		(void)poll(fds, n, 20);
+		(void)poll(NULL, 0, SLOW_TURN_MS);
+		(void)poll(fds, n, 0);
 	}
 	printf("opened %zu\n", opened);
 	mem_free(fds);

@@ -311,17 +311,17 @@ static void put_task(struct bench *b, const char *id)
 	txn_done(&txn);
 }
 
-static void report_task_as(struct bench *b, const char *node_id, const char *id, int state)
+static int report_task_as(struct bench *b, const char *node_id, const char *id, int state)
 {
 	struct session_status s = { .task_id = id, .status.state = state };
 	struct session_report r = { .statuses = { &s, 1 } };
 
-	(void)turn_report(&b->turn, &b->state, node_id, &r);
+	return turn_report(&b->turn, &b->state, node_id, &r);
 }
 
 static void report_task(struct bench *b, const char *id, int state)
 {
-	report_task_as(b, "n2", id, state);
+	CHECK_INT(report_task_as(b, "n2", id, state), 0);
 }
 
 TEST(a_status_moves_its_task_forward_only)
@@ -354,7 +354,7 @@ TEST(a_node_speaks_of_no_task_but_its_own)
 	up(b, "n1");
 	up(b, "n2");
 	put_task(b, "t1");
-	report_task_as(b, "n1", "t1", TASK_FAILED);
+	CHECK_INT(report_task_as(b, "n1", "t1", TASK_FAILED), ERR_DENIED);
 	CHECK_INT(b->turn.statuses.count, 0);
 	CHECK_INT(write_one(b), 0);
 	CHECK_INT(state_task(&b->state, "t1")->status.state, TASK_ASSIGNED);
