@@ -171,6 +171,11 @@ $(BUILD)/attack: $(call obj,host,$(ATTACK)) $(BUILD)/obj/host/libswarmbox.a
 	$(call say,LD,$@)
 	$Q$(HOSTCC) -o $@ $^ $(call libs,host)
 
+# What is measured of a part, without the rest.
+$(BUILD)/agents: $(call obj,host,tests/bench/agents.c) $(BUILD)/obj/host/libswarmbox.a
+	$(call say,LD,$@)
+	$Q$(HOSTCC) -o $@ $^ $(call libs,host)
+
 $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/tests/fuzz/%.o $(BUILD)/obj/fuzz/libswarmbox.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -221,7 +226,7 @@ check-slow:
 	$Q+MAKE='$(MAKE)' BUILD='$(BUILD)' DEPS='$(DEPS)' tools/check --slow
 soak: all $(BUILD)/kvload
 	$QBUILD='$(abspath $(BUILD))' SWARMBOX='$(abspath $(BUILD)/swarmbox)' tests/lab/soak
-bench: all $(BUILD)/kvload
+bench: all $(BUILD)/kvload $(BUILD)/agents
 	$QBUILD='$(abspath $(BUILD))' SWARMBOX='$(abspath $(BUILD)/swarmbox)' tests/bench/run
 
 # ---- use -----------------------------------------------------------------------

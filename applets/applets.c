@@ -5,6 +5,7 @@
 #include "applets/cli.h"
 #include "applets/lb/main.h"
 #include "applets/manager/main.h"
+#include "applets/manager/main_backup.h"
 #include "applets/manager/main_commands.h"
 #include "applets/network/network.h"
 #include "applets/node/node.h"
@@ -33,6 +34,7 @@ static const struct command completion_commands[] = {
 };
 
 const struct applet applets[] = {
+	{ "backup", "Save this manager's state into a sealed file", NULL, backup_commands },
 	{ "completion", "Print a shell's completion script", NULL, completion_commands },
 	{ "demote", "Make managers plain workers", NULL, node_demote_commands },
 	{ "info", "Show what this node is and what it runs", NULL, swarm_info_commands },
@@ -45,6 +47,7 @@ const struct applet applets[] = {
 	{ "network", "Networks between services", NULL, network_commands },
 	{ "node", "The hosts of the swarm", NULL, node_commands },
 	{ "promote", "Make nodes managers of the swarm", NULL, node_promote_commands },
+	{ "restore", "Make a data folder of a backup", NULL, restore_commands },
 	{ "service", "Services and their tasks", NULL, service_commands },
 	{ "stack", "Stacks: services and networks from a compose file", NULL, stack_commands },
 	{ "swarm", "The swarm: tokens, keys, certificates, settings", NULL, swarm_commands },

@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <netinet/in.h>
 #include "applets/applet.h"
+#include "applets/manager/main_address.h"
 #include "applets/manager/main_commands.h"
 #include "applets/manager/main_node.h"
 #include "base/mem.h"
@@ -33,7 +34,6 @@
 enum {
 	READY_MS = 60000,	/* recovery of the largest log, by far */
 	PING_MS = 5000,
-	CLUSTER_PORT = 2377,
 	ANSWER_MS = 20000,	/* for a manager to answer, as docker's join waits */
 	ANSWER_AGAIN_MS = 250,
 	STOPPING_MS = 2000,	/* for a daemon to let go of the data folder */
@@ -256,49 +256,6 @@ static int check_engine(const char *path, struct errmsg *msg)
 	return err;
 }
 
-/* Our address in packets to that one. None is sent. */
-static void find_address(uint32_t to, char out[16])
-{
-	struct sockaddr_in self = { 0 };
-	socklen_t n = sizeof(self);
-	int fd = sock_connect_udp(to, 9, NULL);
-
-	if (fd < 0 || getsockname(fd, (struct sockaddr *)&self, &n) < 0)
-		self.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd >= 0)
-		close(fd);
-	ipv4_format(ntohl(self.sin_addr.s_addr), out);
-}
-
-/* "HOST", "HOST:PORT" or NULL -> "ADDRESS:PORT" in a. */
-static int full_address(struct arena *a, const char *option, const char *given,
-			const char *fallback, const char **out, struct errmsg *msg)
-{
-	struct slice port = slice_of(given ? given : fallback), host = slice_cut(&port, ':');
-	uint64_t number = CLUSTER_PORT;
-	uint32_t address;
-	char text[16];
-
-	if (ipv4_parse(host, &address) < 0 ||
-	    (port.data && (slice_to_u64(port, 65535, &number) < 0 || number == 0)))
-		return errmsg_set(msg, ERR_INVALID, "%s %s: must be an IPv4 address with an "
-				  "optional port", option, given);
-	ipv4_format(address, text);
-	*out = arena_printf(a, "%s:%llu", text, (unsigned long long)number);
-	return 0;
-}
-
-/* "ADDRESS:PORT", as full_address makes it. */
-static void split_address(const char *text, uint32_t *address, uint16_t *port)
-{
-	struct slice rest = slice_of(text);
-	uint64_t number = 0;
-
-	(void)ipv4_parse(slice_cut(&rest, ':'), address);
-	(void)slice_to_u64(rest, 65535, &number);
-	*port = (uint16_t)number;
-}
-
 static uint64_t new_raft_id(void)
 {
 	uint64_t id = 0;
@@ -313,7 +270,7 @@ static int new_node(struct arena *a, const struct start_options *o, const char *
 		    struct manager_config *node, struct errmsg *msg)
 {
 	char address[16], *id = arena_new(a, ID_LEN + 1);
-	uint32_t to = 0xc0000201;	/* 192.0.2.1, RFC 5737: what the default route leads to */
+	uint32_t to = ADDRESS_ANYWHERE, own;
 	uint16_t port;
 	struct rng rng;
 	uint64_t seed;
@@ -334,12 +291,15 @@ static int new_node(struct arena *a, const struct start_options *o, const char *
 	node->contacts = manager ? manager : "";
 	node->default_addr_pool = o->default_addr_pool ? o->default_addr_pool : "10.0.0.0/8";
 	if (manager)
-		split_address(manager, &to, &port);
-	find_address(to, address);
-	err = full_address(a, "--listen-addr", o->listen_addr, "0.0.0.0", &node->listen_addr, msg);
+		address_split(manager, &to, &port);
+	own = sock_own_address(to);
+	ipv4_format(own ? own : INADDR_LOOPBACK, address);
+	err = address_full(a, "--listen-addr", o->listen_addr, "0.0.0.0", &node->listen_addr, msg);
 	if (err == 0)
-		err = full_address(a, "--advertise-addr", o->advertise_addr, address,
+		err = address_full(a, "--advertise-addr", o->advertise_addr, address,
 				   &node->advertise_addr, msg);
+	if (err == 0)
+		node->advertise_fixed = !address_is_local(node->advertise_addr);
 	return err;
 }
 
@@ -371,7 +331,7 @@ static int wait_manager(const char *manager, struct errmsg *msg)
 	uint16_t port;
 	int err;
 
-	split_address(manager, &address, &port);
+	address_split(manager, &address, &port);
 	for (;;) {
 		why = (struct errmsg){ { 0 } };
 		err = try_manager(address, port, end, &why);
@@ -569,12 +529,15 @@ static int move_node(const struct daemon_config *c, const struct start_options *
 	if (err < 0)
 		return err;
 	err = node_load(a, c->data_dir, &node, &founder, msg);
+	if (node.raft_id == 0)	/* restored from a backup */
+		node.raft_id = new_raft_id();
 	if (err == 0)
-		err = full_address(a, "--listen-addr", o->listen_addr, node.listen_addr,
+		err = address_full(a, "--listen-addr", o->listen_addr, node.listen_addr,
 				   &node.listen_addr, msg);
 	if (err == 0)
-		err = full_address(a, "--advertise-addr", o->advertise_addr, node.advertise_addr,
+		err = address_full(a, "--advertise-addr", o->advertise_addr, node.advertise_addr,
 				   &node.advertise_addr, msg);
+	node.advertise_fixed = err == 0 && !address_is_local(node.advertise_addr);
 	if (err == 0)
 		err = node_save(c->data_dir, &node, founder, msg);
 	datadir_close(&dir);
@@ -629,7 +592,7 @@ static int start_with(const struct command *command, const struct option_result 
 	if (command == init_commands && o->force_new_cluster == OPTION_YES)
 		return start_forced(&c, o, a);
 	if (command == join_commands &&
-	    full_address(a, "HOST", r->args[0], NULL, &manager, &msg) < 0)
+	    address_full(a, "HOST", r->args[0], NULL, &manager, &msg) < 0)
 		return fail(name, &msg);
 	if (command != manager_commands && command != worker_commands)
 		return start_new(&c, o, manager, a);

@@ -12,12 +12,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include "applets/manager/ca.h"
+#include "applets/manager/main_address.h"
 #include "applets/manager/main_private.h"
 #include "base/mem.h"
 #include "base/timefmt.h"
 #include "io/clock.h"
 #include "io/entropy.h"
 #include "io/log.h"
+#include "io/sock.h"
 
 enum {
 	FDS_WANTED = 2 * SERVER_CONNECTIONS_MAX + SERVER_SPARE_FDS,
@@ -26,6 +28,7 @@ enum {
 	/* For the daemon before us to let go of the data folder: one that was killed in the midst
 	 * of a sync holds it until a slow disk is done. */
 	LOCK_MS = 5000,
+	SETTLE_MS = 300,	/* from a change of addresses until they are looked at */
 };
 
 struct queued {
@@ -336,6 +339,11 @@ static int load_node(struct daemon *d, struct errmsg *msg)
 
 	if (err < 0)
 		return err;
+	if (c->node.raft_id == 0)
+		return errmsg_set(msg, ERR_INVALID, "%s: restored from a backup: run 'swarmbox "
+				  "init --force-new-cluster' to make it the swarm's only manager; "
+				  "if others still run, remove the folder and join them instead",
+				  c->data_dir);
 	if (d->founder && c->node.begin == RAFT_JOIN)
 		c->node.begin = RAFT_FOUND;
 	err = trust_load(d->trust, &d->dir, msg);
@@ -367,7 +375,8 @@ static int open_node(struct daemon *d, struct errmsg *msg)
 				  "\"swarmbox leave\" to leave this swarm first.");
 	err = c->create ? create_node(d, msg) : load_node(d, msg);
 	if (err == 0 && d->trust->root_key.len) {
-		c->node.swarm_id = d->trust->cert.subject.organisation;
+		c->node.swarm_id = arena_str(&d->arena,
+					     slice_of(d->trust->cert.subject.organisation));
 		c->node.root_cert = arena_str(&d->arena, d->trust->roots);
 		c->node.root_key = arena_str(&d->arena, d->trust->root_key);
 	}
@@ -380,8 +389,10 @@ static void make_machines(struct daemon *d)
 	uint64_t seed;
 
 	entropy_fill(&seed, sizeof(seed));
+	d->tls_info = d->trust->tls_info;
 	d->worker = worker_new(&(struct worker_config){
-		d->config->node.node_id, d->config->node.hostname }, seed);
+		d->config->node.node_id, d->config->node.hostname,
+		d->config->node.advertise_addr, &d->tls_info }, seed);
 	for (int i = MANAGER; i <= WORKER; i++) {
 		d->machines[i].daemon = d;
 		d->machines[i].who = (enum who)i;
@@ -409,6 +420,55 @@ static int open_sockets(struct daemon *d, struct errmsg *msg)
 	return err < 0 ? err : links_start(d, msg);
 }
 
+/* ---- addresses ---------------------------------------------------------------- */
+
+/* 1 if this node is reached elsewhere from now on. */
+static int follow_address(struct daemon *d)
+{
+	struct daemon_config *c = d->config;
+	struct errmsg msg = { { 0 } };
+
+	if (!address_follow(&d->arena, &c->node))
+		return 0;
+	log_printf(LOG_INFO, "this node is reached at %s from now on", c->node.advertise_addr);
+	if (node_save(c->data_dir, &c->node, d->founder, &msg) < 0)
+		log_printf(LOG_ERROR, "%s", msg.text);
+	return 1;
+}
+
+/* All that knows the old one begins anew. */
+static void on_addresses_timer(struct loop_timer *t)
+{
+	struct daemon *d = t->context;
+
+	if (follow_address(d))
+		daemon_restart(d);
+}
+
+/* One goes before the next comes. */
+static void on_addresses(struct loop_watch *w, uint32_t events)
+{
+	struct daemon *d = w->context;
+
+	(void)events;
+	sock_drain(w->fd);
+	loop_timer_set(&d->loop, &d->addresses_timer, loop_now_ms(&d->loop) + SETTLE_MS);
+}
+
+static void watch_addresses(struct daemon *d)
+{
+	int fd = sock_address_changes();
+
+	d->addresses = (struct loop_watch){ .call = on_addresses, .context = d };
+	d->addresses_timer = (struct loop_timer){ .call = on_addresses_timer, .context = d };
+	if (fd >= 0 && loop_watch(&d->loop, &d->addresses, fd, EPOLLIN) == 0)
+		return;
+	log_printf(LOG_WARNING, "changes of this host's addresses will be seen at the next start "
+		   "only");
+	if (fd >= 0)
+		close(fd);
+}
+
 static void begin(struct daemon *d)
 {
 	struct slice node = slice_of(d->config->node.node_id);
@@ -423,6 +483,7 @@ static void begin(struct daemon *d)
 	d->stepping = 0;
 	drain(d);
 	renewal_start(d);
+	watch_addresses(d);
 	lb_process_start(&d->lb);
 }
 
@@ -436,6 +497,9 @@ static void end(struct daemon *d)
 	engine_done(&d->engine);
 	agent_end(d);
 	renewal_done(d);
+	if (d->addresses.events)
+		loop_close(&d->loop, &d->addresses);
+	loop_timer_clear(&d->loop, &d->addresses_timer);
 	links_done(d);
 	disk_done(d);
 }
@@ -464,6 +528,8 @@ static int prepare(struct daemon *d, struct errmsg *msg)
 		err = open_node(d, msg);
 	if (err < 0)
 		return err;
+	if (!d->config->create)
+		(void)follow_address(d);
 	d->is_manager = strcmp(d->trust->cert.subject.unit, ca_manager_unit) == 0;
 	d->config->node.worker = !d->is_manager;
 	if (d->config->node.worker && d->config->node.begin == RAFT_FORCE)

@@ -125,13 +125,14 @@ static void copy_main(struct daemon *d, int fd)
 	close_others(fd, d->dir.raft.fd);
 	err = snapshot_begin(&w, &d->dir.raft, &d->dir.key, d->saving.index, &msg);
 	if (err == 0) {
-		(void)manager_snapshot(d->manager, &w.sink);	/* the writer remembers why */
+		/* The writer remembers why. */
+		(void)manager_snapshot(d->manager, &w.file.sink);
 		err = snapshot_finish(&w, &msg);
 	}
 	if (err < 0)
 		(void)!write(fd, msg.text, strlen(msg.text));
 	else
-		(void)!write(fd, &w.length, sizeof(w.length));
+		(void)!write(fd, &w.file.length, sizeof(w.file.length));
 	_exit(err < 0);
 }
 
@@ -271,7 +272,7 @@ void disk_read(struct daemon *d, const struct effect *x)
 		log_printf(LOG_WARNING, "a manager's snapshot: %s", msg.text);
 	} else {
 		ev.body = buf_slice(&piece);
-		ev.more = x->offset + piece.len < r->reader.length;
+		ev.more = x->offset + piece.len < r->reader.file.length;
 	}
 	if (r && (ev.status < 0 || !ev.more))
 		reading_end(r);

@@ -94,7 +94,8 @@ static int take(struct joining *j, struct slice key, struct errmsg *msg)
 	if (err < 0)
 		return errmsg_prefix(msg, err, "the manager at %s answers what cannot be used",
 				     node->contacts);
-	node->node_id = d->trust->cert.subject.common_name;
+	/* The trust goes when its certificate is renewed. */
+	node->node_id = arena_str(&d->arena, slice_of(d->trust->cert.subject.common_name));
 	for (const struct json *m = json_first(json_get(root, "Managers")); m; m = json_next(m))
 		node->contacts = arena_printf(&d->arena, "%s %.*s", node->contacts,
 					      SLICE_ARGS(json_string(m)));

@@ -155,6 +155,7 @@ static void free_older(struct trust *t, uint64_t now_ms)
 
 int links_trust(struct daemon *d, struct trust *next, struct errmsg *msg)
 {
+	struct event look = { .kind = EVENT_TIMER };
 	int err = trust_save(next, &d->dir, msg);
 
 	if (err < 0) {
@@ -165,8 +166,10 @@ int links_trust(struct daemon *d, struct trust *next, struct errmsg *msg)
 	d->trust->until_ms = loop_now_ms(&d->loop) + 2 * CHANNEL_SHAKE_MS;
 	next->older = d->trust;
 	d->trust = next;
+	d->tls_info = next->tls_info;
 	free_older(next, loop_now_ms(&d->loop));
 	show(d);
+	daemon_deliver(d, WORKER, &look);	/* it tells of it */
 	return 0;
 }
 

@@ -32,8 +32,8 @@ static const char *managers(struct arena *a, const struct json *list)
 	return all;
 }
 
-static int parse(struct arena *a, struct slice text, struct manager_config *node, int *founder,
-		 struct errmsg *msg)
+int node_parse(struct arena *a, struct slice text, struct manager_config *node, int *founder,
+	       struct errmsg *msg)
 {
 	const struct json *root, *raft_id;
 	uint64_t id = 1;
@@ -41,7 +41,7 @@ static int parse(struct arena *a, struct slice text, struct manager_config *node
 	if (json_parse(a, text, &root, msg) < 0)
 		return ERR_CORRUPT;
 	raft_id = json_get(root, "RaftID");
-	if (raft_id && (slice_to_u64(json_string(raft_id), UINT64_MAX, &id) < 0 || id == 0))
+	if (raft_id && slice_to_u64(json_string(raft_id), UINT64_MAX, &id) < 0)
 		return errmsg_set(msg, ERR_CORRUPT, "RaftID is no number");
 	if (json_string(json_get(root, "NodeID")).len == 0)
 		return errmsg_set(msg, ERR_CORRUPT, "no NodeID");
@@ -49,6 +49,7 @@ static int parse(struct arena *a, struct slice text, struct manager_config *node
 	node->raft_id = id;
 	node->listen_addr = member(a, root, "ListenAddr");
 	node->advertise_addr = member(a, root, "AdvertiseAddr");
+	node->advertise_fixed = json_is_true(json_get(root, "AdvertiseFixed"));
 	node->default_addr_pool = member(a, root, "DefaultAddrPool");
 	node->contacts = managers(a, json_get(root, "Managers"));
 	*founder = json_is_true(json_get(root, "Founder"));
@@ -66,7 +67,7 @@ int node_load(struct arena *a, const char *data_dir, struct manager_config *node
 		return err;
 	buf_init(&text, NODE_FILE_MAX);
 	err = file_read(path, NODE_FILE_MAX, &text, msg);
-	if (err == 0 && parse(a, buf_slice(&text), node, founder, msg) < 0)
+	if (err == 0 && node_parse(a, buf_slice(&text), node, founder, msg) < 0)
 		err = errmsg_prefix(msg, ERR_CORRUPT, "%s: damaged, restore it from a backup",
 				    path);
 	buf_done(&text);
@@ -106,6 +107,7 @@ int node_save(const char *data_dir, const struct manager_config *node, int found
 	json_put_bool(&w, "Founder", founder);
 	json_put_str(&w, "ListenAddr", node->listen_addr);
 	json_put_str(&w, "AdvertiseAddr", node->advertise_addr);
+	json_put_bool(&w, "AdvertiseFixed", node->advertise_fixed);
 	json_put_str(&w, "DefaultAddrPool", node->default_addr_pool);
 	put_managers(&w, slice_of(node->contacts));
 	json_close_object(&w);

@@ -5,6 +5,7 @@
  *	main_links.c    the cluster port: other managers, nodes that want a certificate
  *	main_join.c     becoming a node of a swarm
  *	main_agent.c    the node's own agent: its sessions, what it is told of the node
+ *	main_address.c  where the node is reached
  *	main_renew.c    its next certificate, in time, or because it is to be something else
  */
 #ifndef SB_APPLETS_MANAGER_MAIN_PRIVATE_H
@@ -80,7 +81,10 @@ struct daemon {
 	struct agent agent;		/* of a worker */
 	struct agent_handler agent_handler;
 	struct trust *trust;		/* what this node shows and believes */
+	struct tls_info tls_info;	/* what the worker tells of it */
 	int is_manager;			/* says its certificate */
+	struct loop_watch addresses;	/* this host's have changed */
+	struct loop_timer addresses_timer;
 	struct renewal renewal;
 	struct channel_config channels;
 	struct port port;

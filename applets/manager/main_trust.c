@@ -48,6 +48,17 @@ static int read_certs(struct arena *a, struct slice text, struct slice *out, int
 	return err == 0 || err == ERR_NOT_FOUND ? n : err;
 }
 
+/* Who issued its certificate is the next in the chain. */
+static int set_tls_info(struct trust *t, struct slice root, struct errmsg *msg)
+{
+	struct slice issuer = t->identity.chain_count > 1 ? t->identity.chain[1] : root;
+
+	t->tls_info.trust_root = arena_str(&t->arena, t->roots);
+	if (ca_tell_issuer(issuer, &t->arena, &t->tls_info) < 0)
+		return errmsg_set(msg, ERR_INVALID, "the issuer's certificate cannot be read");
+	return 0;
+}
+
 static int take_roots(struct trust *t, struct errmsg *msg)
 {
 	struct slice ders[TLS_ANCHORS_MAX];
@@ -60,7 +71,7 @@ static int take_roots(struct trust *t, struct errmsg *msg)
 			return ERR_INVALID;
 	}
 	t->anchor_count = (uint32_t)n;
-	return 0;
+	return set_tls_info(t, ders[0], msg);
 }
 
 static int take_own(struct trust *t, struct slice key, struct errmsg *msg)
@@ -152,7 +163,7 @@ enum { ROOT, OWN, BOTH };
 static int issue_both(uint8_t keys[BOTH][X509_KEY_LEN], const struct x509_name *node,
 		      int64_t now_s, struct buf der[BOTH], struct errmsg *msg)
 {
-	struct x509_issue what = { .subject.common_name = "swarm-ca", .is_authority = 1 };
+	struct x509_issue what = { .subject.common_name = CA_ROOT_NAME, .is_authority = 1 };
 	int err;
 
 	memcpy(what.issuer_key, keys[ROOT], X509_KEY_LEN);
@@ -283,7 +294,7 @@ int trust_save(const struct trust *t, const struct datadir *dir, struct errmsg *
 }
 
 /* file's text, opened in place. 0 or ERR_CORRUPT. */
-static int unseal(const struct datadir *dir, struct buf *file, struct slice *text)
+static int unseal(const struct seal_key *master, struct buf *file, struct slice *text)
 {
 	static const uint8_t nonce[SEAL_NONCE_LEN];
 	struct slice sealed = { file->data + HEAD_LEN, file->len - HEAD_LEN };
@@ -292,14 +303,14 @@ static int unseal(const struct datadir *dir, struct buf *file, struct slice *tex
 
 	if (file->len < HEAD_LEN + SEAL_TAG_LEN || memcmp(file->data, MAGIC, MAGIC_LEN) != 0)
 		return ERR_CORRUPT;
-	seal_derive(&dir->key, (const uint8_t *)file->data + MAGIC_LEN, PURPOSE, &key);
+	seal_derive(master, (const uint8_t *)file->data + MAGIC_LEN, PURPOSE, &key);
 	err = seal_open(&key, nonce, SLICE(MAGIC), sealed, (uint8_t *)file->data + HEAD_LEN);
 	mem_wipe(&key, sizeof(key));
 	*text = (struct slice){ sealed.data, sealed.len - SEAL_TAG_LEN };
 	return err;
 }
 
-static int parse(struct trust *t, struct slice text, struct errmsg *msg)
+static int parse(struct trust *t, struct slice text)
 {
 	struct slice parts[4];
 
@@ -312,13 +323,19 @@ static int parse(struct trust *t, struct slice text, struct errmsg *msg)
 		text.data += 4 + n;
 		text.len -= 4 + n;
 	}
-	return trust_take(t, parts[0], parts[1], parts[2], parts[3], msg);
+	return trust_take(t, parts[0], parts[1], parts[2], parts[3], NULL);
+}
+
+int trust_read(struct trust *t, const struct seal_key *key, struct buf *file)
+{
+	struct slice text;
+
+	return unseal(key, file, &text) < 0 || parse(t, text) < 0 ? ERR_CORRUPT : 0;
 }
 
 int trust_load(struct trust *t, const struct datadir *dir, struct errmsg *msg)
 {
 	char path[FILE_PATH_MAX];
-	struct slice text;
 	struct buf file;
 	int err = identity_path(dir, path, msg);
 
@@ -326,7 +343,7 @@ int trust_load(struct trust *t, const struct datadir *dir, struct errmsg *msg)
 		return err;
 	buf_init(&file, FILE_MAX + HEAD_LEN + SEAL_TAG_LEN);
 	err = file_read(path, FILE_MAX, &file, msg);
-	if (err == 0 && (unseal(dir, &file, &text) < 0 || parse(t, text, msg) < 0))
+	if (err == 0 && trust_read(t, &dir->key, &file) < 0)
 		err = errmsg_set(msg, ERR_CORRUPT, "%s: damaged, or from another data folder: "
 				 "restore it from a backup, or leave the swarm and join again",
 				 path);

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "crypt/x509.h"
 #include "io/datadir.h"
+#include "model/node.h"
 
 enum { TRUST_TEXT_MAX = (TLS_CHAIN_MAX + TLS_ANCHORS_MAX + 1) * X509_PEM_MAX };
 
@@ -19,6 +20,7 @@ struct trust {			/* all read */
 	uint32_t anchor_count;
 	struct x509_cert cert;		/* its own */
 	struct x509_name issuer;
+	struct tls_info tls_info;	/* what the node tells of it */
 	struct slice chain, roots;	/* PEM; in arena, as all that the others point to */
 	struct slice root_key;		/* PEM, of a founder until its swarm is there; else empty */
 	struct arena arena;
@@ -46,6 +48,8 @@ void trust_request(struct buf *key, const char *token, const char *availability,
 
 /* Durable when it returns 0. */
 int trust_save(const struct trust *t, const struct datadir *dir, struct errmsg *msg);
+/* What the file holds, opened in place: the caller wipes it. ERR_CORRUPT: as below, without msg. */
+int trust_read(struct trust *t, const struct seal_key *key, struct buf *file);
 /* ERR_NOT_FOUND: there is none. ERR_CORRUPT: damaged, or sealed with another key. */
 int trust_load(struct trust *t, const struct datadir *dir, struct errmsg *msg);
 #endif

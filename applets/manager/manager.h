@@ -35,6 +35,8 @@ struct manager_config {		/* all borrowed for the manager's life */
 	const char *hostname;
 	const char *listen_addr;	/* "0.0.0.0:2377" */
 	const char *advertise_addr;	/* "192.0.2.2:2377", "" when none could be found */
+	int advertise_fixed;		/* it was never an address of this host: the driver does
+					 * not look for another when it is none */
 	const char *default_addr_pool;	/* "10.0.0.0/8": for a new swarm only */
 	int availability;		/* enum node_availability; likewise: of this node */
 	/* Likewise: its id (NULL: drawn), its authority as PEM (NULL: nobody can join it). */

@@ -1,8 +1,10 @@
 /*
  * Contracts are in turn.h. An entry of `nodes` lives as long as the node has a session, or a time
- * by which it must have one, or there is news of it that the log does not hold yet.
+ * by which it must have one, or there is news of it that the log does not hold yet; `news` has the
+ * last, so that a turn costs what there is to write, however many nodes there are.
  */
 #include "applets/manager/turn.h"
+#include <stdio.h>
 #include <string.h>
 #include "applets/manager/ca.h"
 #include "base/mem.h"
@@ -22,6 +24,7 @@ struct node_news {
 	struct arena arena;
 	struct node_description *description;	/* NULL: none */
 	const char *message;			/* NULL: none */
+	const char *addr;			/* NULL: none */
 	int reported;				/* there was a report */
 	int up;					/* news: what the state is to say */
 	int session;				/* it has one now */
@@ -48,6 +51,8 @@ void turn_init(struct turn *t)
 	*t = (struct turn){ 0 };
 	map_init(&t->statuses);
 	map_init(&t->nodes);
+	map_init(&t->news);
+	map_init(&t->deadlines);
 }
 
 void turn_done(struct turn *t)
@@ -58,22 +63,44 @@ void turn_done(struct turn *t)
 		node_free(e->value);
 	map_done(&t->statuses);
 	map_done(&t->nodes);
+	map_done(&t->news);
+	map_done(&t->deadlines);
+}
+
+/* In order of time, then of nodes. */
+struct deadline_key {
+	char bytes[8 + ID_LEN];
+};
+
+static struct slice deadline_key(struct deadline_key *key, uint64_t deadline_ms,
+				 struct slice node_id)
+{
+	size_t n = node_id.len < ID_LEN ? node_id.len : ID_LEN;
+
+	for (int i = 7; i >= 0; i--, deadline_ms >>= 8)
+		key->bytes[i] = (char)(deadline_ms & 0xff);
+	memcpy(key->bytes + 8, node_id.data, n);
+	return (struct slice){ key->bytes, 8 + n };
+}
+
+/* 0: none. */
+static void set_deadline(struct turn *t, struct slice node_id, struct node_news *n,
+			 uint64_t deadline_ms)
+{
+	struct deadline_key key;
+
+	if (n->deadline_ms)
+		(void)map_remove(&t->deadlines, deadline_key(&key, n->deadline_ms, node_id));
+	n->deadline_ms = deadline_ms;
+	if (deadline_ms)
+		(void)map_set(&t->deadlines, deadline_key(&key, deadline_ms, node_id), n);
 }
 
 uint64_t turn_deadline_ms(const struct turn *t)
 {
-	return t->deadline_ms;
-}
+	const struct map_entry *e = map_first(&t->deadlines);
 
-static void find_deadline(struct turn *t)
-{
-	t->deadline_ms = 0;
-	for (struct map_entry *e = map_first(&t->nodes); e; e = map_next(e)) {
-		const struct node_news *n = e->value;
-
-		if (n->deadline_ms && (t->deadline_ms == 0 || n->deadline_ms < t->deadline_ms))
-			t->deadline_ms = n->deadline_ms;
-	}
+	return e ? ((const struct node_news *)e->value)->deadline_ms : 0;
 }
 
 static int has_session(const struct turn *t, const char *node_id)
@@ -102,6 +129,8 @@ static void forget_sessionless(struct turn *t)
 		next = map_next(e);
 		if (n->session)
 			continue;
+		set_deadline(t, e->key, n, 0);
+		(void)map_remove(&t->news, e->key);
 		(void)map_remove(&t->nodes, e->key);
 		node_free(n);
 	}
@@ -136,10 +165,12 @@ static void note_status(struct turn *t, const char *node_id, const struct sessio
 	status_free(map_set(&t->statuses, slice_of(in->task_id), n));
 }
 
+/* What is known of the node; it will be looked at in the next turn. */
 static struct node_news *node_news(struct turn *t, const char *node_id)
 {
 	struct node_news *n = map_get(&t->nodes, slice_of(node_id));
 
+	(void)map_set(&t->news, slice_of(node_id), NULL);
 	if (n)
 		return n;
 	n = mem_new(sizeof(*n));
@@ -155,9 +186,9 @@ void turn_lead(struct turn *t, const struct state *s, uint64_t now_ms)
 		const struct node *stored = state_entry(e);
 
 		if (stored->status.state != NODE_DOWN && !has_session(t, stored->meta.id))
-			node_news(t, stored->meta.id)->deadline_ms = now_ms + NODE_GRACE_MS;
+			set_deadline(t, slice_of(stored->meta.id), node_news(t, stored->meta.id),
+				     now_ms + NODE_GRACE_MS);
 	}
-	find_deadline(t);
 }
 
 /* 0, or ERR_DENIED or ERR_LIMIT: some are not taken. */
@@ -185,11 +216,12 @@ static int note_statuses(struct turn *t, const struct state *s, const char *node
 static int note_node(struct turn *t, const char *node_id, const struct session_report *report)
 {
 	const struct node_description *description = report->description;
-	const char *message = report->node_message;
+	const char *message = report->node_message, *addr = report->addr;
 	struct node_news *n;
 
 	if ((description && is_too_long(&node_description_table, description)) ||
-	    (message && strlen(message) > TURN_NEWS_MAX))
+	    (message && strlen(message) > TURN_NEWS_MAX) ||
+	    (addr && strlen(addr) > TURN_NEWS_MAX))
 		return ERR_LIMIT;
 	if (!description && !message && !report->left)
 		return 0;
@@ -199,6 +231,8 @@ static int note_node(struct turn *t, const char *node_id, const struct session_r
 	if (description &&
 	    !(n->description && model_equal(&node_description_table, description, n->description)))
 		n->description = model_copy(&n->arena, &node_description_table, description);
+	if (addr && !(n->addr && strcmp(n->addr, addr) == 0))
+		n->addr = arena_str(&n->arena, slice_of(addr));
 	if (message && !(n->message && strcmp(n->message, message) == 0))
 		n->message = arena_str(&n->arena, slice_of(message));
 	return 0;
@@ -221,12 +255,11 @@ void turn_session(struct turn *t, const char *node_id, int up, uint64_t now_ms)
 	if (up) {
 		n->up = UP_YES;
 		n->left = 0;
-		n->deadline_ms = 0;
+		set_deadline(t, slice_of(node_id), n, 0);
 	} else {
 		n->up = UP_UNKNOWN;
-		n->deadline_ms = n->left ? now_ms : now_ms + NODE_GRACE_MS;
+		set_deadline(t, slice_of(node_id), n, n->left ? now_ms : now_ms + NODE_GRACE_MS);
 	}
-	find_deadline(t);
 }
 
 void turn_left(struct turn *t, const char *node_id, uint64_t now_ms)
@@ -235,8 +268,7 @@ void turn_left(struct turn *t, const char *node_id, uint64_t now_ms)
 
 	n->left = 1;
 	if (!n->session)
-		n->deadline_ms = now_ms;
-	find_deadline(t);
+		set_deadline(t, slice_of(node_id), n, now_ms);
 }
 
 /* The first objects of a new swarm: the cluster, then (its pool is known) the ingress network. */
@@ -292,19 +324,54 @@ static void write_basics(const struct manager_config *config, const struct state
 		write_ingress(s, rng, arena, txn);
 }
 
+/* The node that it waited for last is looked at first: a rotation may wait for days, and the nodes
+ * are many. */
+static int rotation_waits(struct turn *t, const struct api_turn *view, const struct cluster *c)
+{
+	const struct node *n = state_node(view->state, t->waits_for);
+	struct tls_info wanted;
+
+	if (ca_wanted(c, view->arena, &wanted) < 0)
+		return 1;
+	if (!n || ca_has_changed(&wanted, n))
+		n = ca_waits_for(&wanted, view->state);
+	snprintf(t->waits_for, sizeof(t->waits_for), "%s", n ? n->meta.id : "");
+	return n != NULL;
+}
+
+static void end_rotation(struct turn *t, const struct api_turn *view,
+			 const struct manager_config *config)
+{
+	const struct cluster *stored = state_cluster(view->state);
+	struct cluster c;
+
+	if (!stored || !stored->rotation || rotation_waits(t, view, stored))
+		return;
+	c = *stored;
+	if (ca_rotation_end(&c, config, view->rng, view->arena) < 0)
+		return;
+	txn_put(view->txn, OBJECT_CLUSTER, &c);
+	effects_log(view->fx, LOG_INFO, "every node has a certificate of the new root: the old "
+		    "root and the old join tokens are good for nothing any more");
+}
+
 /* Nodes that had their time. */
 static void expire(struct turn *t, uint64_t now_ms)
 {
-	for (struct map_entry *e = map_first(&t->nodes); e; e = map_next(e)) {
-		struct node_news *n = e->value;
+	struct map_entry *e;
 
-		if (n->deadline_ms == 0 || now_ms < n->deadline_ms)
-			continue;
-		n->deadline_ms = 0;
+	while ((e = map_first(&t->deadlines))) {
+		struct node_news *n = e->value;
+		struct slice node_id = { e->key.data + 8, e->key.len - 8 };
+
+		if (n->deadline_ms > now_ms)
+			break;
 		n->up = UP_NO;
 		n->message = DOWN_MESSAGE;
+		(void)map_set(&t->news, node_id, NULL);
+		n->deadline_ms = 0;
+		(void)map_remove(&t->deadlines, e->key);
 	}
-	find_deadline(t);
 }
 
 /* The host of "HOST:PORT". */
@@ -333,17 +400,16 @@ static void merge(const struct node_news *news, struct node *node)
 
 /* The node as the news make it; 0 when there is nothing to write. */
 static int node_wanted(const struct api_turn *view, const struct manager_config *config,
-		       const struct map_entry *e, struct node *node)
+		       const char *node_id, const struct node_news *news, struct node *node)
 {
-	const struct node *stored = state_node(view->state, e->key.data);
-	const struct api_manager *manager = api_manager_find(view, e->key.data);
-	const struct node_news *news = e->value;
-	int own = strcmp(e->key.data, config->node_id) == 0;
+	const struct node *stored = state_node(view->state, node_id);
+	const struct api_manager *manager = api_manager_find(view, node_id);
+	int own = strcmp(node_id, config->node_id) == 0;
 	const char *addr;
 
 	if (!stored && !(own && news->session) && !(manager && news->session && news->reported))
 		return 0;
-	*node = stored ? *stored : (struct node){ .meta.id = e->key.data };
+	*node = stored ? *stored : (struct node){ .meta.id = node_id };
 	if (!stored && own)
 		node->description.hostname = config->hostname;
 	if (!stored)
@@ -351,7 +417,8 @@ static int node_wanted(const struct api_turn *view, const struct manager_config 
 	if (!stored && own)
 		node->spec.availability = config->availability;
 	merge(news, node);
-	addr = manager ? host_of(view->arena, manager->addr) : NULL;
+	addr = manager ? manager->addr : news->addr;
+	addr = addr ? host_of(view->arena, addr) : NULL;
 	if (addr)
 		node->status.addr = addr;
 	node->manager_status = NULL;	/* older versions stored it */
@@ -363,10 +430,24 @@ static void write_nodes(struct turn *t, const struct api_turn *view,
 {
 	struct node node;
 
-	for (struct map_entry *e = map_first(&t->nodes); e; e = map_next(e)) {
-		if (node_wanted(view, config, e, &node) &&
-		    txn_has_room(view->txn, TXN_CHANGES_MAX / 2))
+	for (struct map_entry *e = map_first(&t->news); e; e = map_next(e)) {
+		const struct node_news *n = map_get(&t->nodes, e->key);
+
+		if (!txn_has_room(view->txn, TXN_CHANGES_MAX / 2))
+			return;
+		if (node_wanted(view, config, e->key.data, n, &node))
 			txn_put(view->txn, OBJECT_NODE, &node);
+	}
+}
+
+/* The managers' addresses are told by Raft's configuration, and may be others by now. */
+static void look_at_managers(struct turn *t, const struct api_turn *view)
+{
+	for (uint32_t i = 0; i < view->manager_count; i++) {
+		struct slice id = slice_of(view->managers[i].node_id);
+
+		if (map_find(&t->nodes, id))
+			(void)map_set(&t->news, id, NULL);
 	}
 }
 
@@ -401,7 +482,9 @@ void turn_write(struct turn *t, const struct api_turn *view, const struct manage
 		uint64_t now_ms)
 {
 	expire(t, now_ms);
+	look_at_managers(t, view);
 	write_basics(config, view->state, view->rng, view->arena, view->txn);
+	end_rotation(t, view, config);
 	write_nodes(t, view, config);
 	write_statuses(t, view->state, view->txn);
 }
@@ -412,6 +495,7 @@ static void drop_news(struct node_news *n)
 	arena_reset(&n->arena);
 	n->description = NULL;
 	n->message = NULL;
+	n->addr = NULL;
 	n->up = UP_UNKNOWN;
 }
 
@@ -421,20 +505,21 @@ static void settle_nodes(struct turn *t, const struct api_turn *view,
 	struct map_entry *next;
 	struct node node;
 
-	for (struct map_entry *e = map_first(&t->nodes); e; e = next) {
-		struct node_news *n = e->value;
+	for (struct map_entry *e = map_first(&t->news); e; e = next) {
+		struct node_news *n = map_get(&t->nodes, e->key);
 
 		next = map_next(e);
 		/* One of a manager that the configuration does not name yet waits for that. */
-		if (node_wanted(view, config, e, &node) ||
+		if (node_wanted(view, config, e->key.data, n, &node) ||
 		    (n->session && !state_node(view->state, e->key.data)))
 			continue;
 		if (n->session || n->deadline_ms) {
 			drop_news(n);
-			continue;
+		} else {
+			(void)map_remove(&t->nodes, e->key);
+			node_free(n);
 		}
-		(void)map_remove(&t->nodes, e->key);
-		node_free(n);
+		(void)map_remove(&t->news, e->key);
 	}
 }
 

@@ -25,7 +25,9 @@ enum {
 struct turn {
 	struct map statuses;	/* private: task id -> newest reported status, not yet in the log */
 	struct map nodes;	/* private: node id -> its session, and news not yet in the log */
-	uint64_t deadline_ms;	/* private: the first of the nodes' deadlines; 0 = none */
+	struct map news;	/* private: node ids of which there are such */
+	struct map deadlines;	/* private: when nodes without a session count as down -> the node */
+	char waits_for[ID_LEN + 1];	/* private: a node that the root's rotation waited for */
 };
 
 void turn_init(struct turn *t);
@@ -46,7 +48,8 @@ void turn_left(struct turn *t, const char *node_id, uint64_t now_ms);
 /* When a node without a session will count as down if turn_write is called then; 0 = none. */
 uint64_t turn_deadline_ms(const struct turn *t);
 /*
- * Writes the next changes into view->txn: the swarm's first objects, nodes, statuses. A node's
+ * Writes the next changes into view->txn: the swarm's first objects, the end of a root's rotation
+ * that every node has followed, nodes, statuses. A node's
  * object is made when our own node's session begins, and with the first report of any other of
  * view->managers. What was written stays noted until turn_settle: a status that is in the state is
  * not written again.

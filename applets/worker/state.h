@@ -237,6 +237,8 @@ void wnet_reply(struct worker *w, struct wnet *n, const struct event *ev);
 
 void wreport_resync(struct worker *w);
 void wreport_log(struct worker *w, const struct session_log *log);
+/* What the node is, but for its certificate, of which the worker is told otherwise. Copied. */
+void wreport_describe(struct worker *w, const struct node_description *d);
 /* Sends what is due, or sees to it that the timer does. */
 void wreport_flush(struct worker *w);
 /* Sends all, whatever the time. */

@@ -85,12 +85,7 @@ static void got_info(struct worker *w, const struct event *ev)
 		wengine_lost(w, slice_of(msg.text));
 		return;
 	}
-	if (!w->described || !model_equal(&node_description_table, &d, &w->description)) {
-		arena_reset(&w->description_arena);
-		w->description = *(struct node_description *)
-			model_copy(&w->description_arena, &node_description_table, &d);
-		w->described = w->description_due = w->news = 1;
-	}
+	wreport_describe(w, &d);
 	/* The stream is opened before the list is asked for, and starts before it was opened:
 	 * whatever happens from here on is in one of the two. */
 	events = docker_events_request(&w->fx->arena, w->config.node_id,

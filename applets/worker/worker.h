@@ -8,10 +8,15 @@
 #define SB_APPLETS_WORKER_H
 #include "base/rng.h"
 #include "base/step.h"
+#include "model/node.h"
 
 struct worker_config {
 	const char *node_id;	/* borrowed for the worker's life */
 	const char *hostname;
+	const char *addr;	/* where the node is reached, "HOST:PORT"; NULL: not known */
+	/* Of the node's certificate: told with the rest of its description. It may change between
+	 * two steps; the next one (a TIMER will do) tells of it. NULL: not told. */
+	const struct tls_info *tls;
 };
 
 struct worker;

@@ -58,8 +58,10 @@ static void send_statuses(struct worker *w)
 	struct session_status *items = arena_array(&w->fx->arena, room, sizeof(*items));
 
 	report.statuses.items = items;
-	if (w->description_due)
+	if (w->description_due) {
 		report.description = &w->description;
+		report.addr = w->config.addr;
+	}
 	for (struct map_entry *e = map_first(&w->tasks); e && w->dirty; e = map_next(e)) {
 		struct wtask *t = e->value;
 
@@ -116,9 +118,29 @@ static void report_left(struct worker *w)
 	send(w, &report);
 }
 
+void wreport_describe(struct worker *w, const struct node_description *d)
+{
+	struct node_description now = *d;
+	struct arena old;
+
+	if (w->config.tls)
+		now.tls_info = *w->config.tls;
+	if (w->described && model_equal(&node_description_table, &now, &w->description))
+		return;
+	old = w->description_arena;	/* d may be in it */
+	arena_init(&w->description_arena);
+	w->description = *(struct node_description *)
+		model_copy(&w->description_arena, &node_description_table, &now);
+	arena_done(&old);
+	w->described = w->description_due = w->news = 1;
+}
+
 void wreport_flush(struct worker *w)
 {
 	int wait;
+
+	if (w->described)
+		wreport_describe(w, &w->description);
 
 	if (w->report_ms)
 		wait = w->now_ms < w->report_ms;

@@ -160,30 +160,45 @@ static int key_write_plain(const struct datadir *d, struct errmsg *msg)
 
 static int make(struct datadir *d, struct errmsg *msg)
 {
-	char path[PATH_SIZE], text[64];
 	int err;
 
 	entropy_fill(d->key.bytes, sizeof(d->key.bytes));
 	err = key_write_plain(d, msg);
-	if (err < 0)
-		return err;
+	return err < 0 ? err : datadir_finish(d, msg);
+}
+
+int datadir_finish(const struct datadir *d, struct errmsg *msg)
+{
+	char path[PATH_SIZE], text[64];
+
 	snprintf(text, sizeof(text), MARKER_HEAD "%d}\n", DATADIR_FORMAT);
 	path_of(path, d, MARKER);
 	return file_write(path, slice_of(text), 0600, FILE_DURABLE, msg);
+}
+
+int datadir_key_parse(struct slice bytes, struct seal_key *key)
+{
+	if (bytes.len == LOCKED_LEN && memcmp(bytes.data, LOCKED, 8) == 0)
+		return 1;
+	if (bytes.len != SEAL_KEY_LEN)
+		return ERR_CORRUPT;
+	memcpy(key->bytes, bytes.data, SEAL_KEY_LEN);
+	return 0;
 }
 
 /* The key file's bytes. 0 or a code with msg. */
 static int key_file(const struct datadir *d, uint8_t bytes[LOCKED_LEN], size_t *len,
 		    struct errmsg *msg)
 {
+	struct seal_key key;
 	struct buf b;
 	int err;
 
 	buf_init(&b, MARKER_MAX);
 	err = folder_read(&d->folder, "key", &b, msg);
-	if (err == 0 && b.len != SEAL_KEY_LEN &&
-	    (b.len != LOCKED_LEN || memcmp(b.data, LOCKED, 8) != 0))
+	if (err == 0 && datadir_key_parse(buf_slice(&b), &key) < 0)
 		err = ERR_CORRUPT;
+	mem_wipe(&key, sizeof(key));
 	if (err == 0)
 		memcpy(bytes, b.data, b.len);
 	*len = b.len;
@@ -203,10 +218,8 @@ static int key_read(struct datadir *d, struct errmsg *msg)
 	size_t len;
 	int err = key_file(d, bytes, &len, msg);
 
-	if (err == 0 && len == LOCKED_LEN)
-		d->locked = 1;
-	else if (err == 0)
-		memcpy(d->key.bytes, bytes, SEAL_KEY_LEN);
+	if (err == 0)
+		d->locked = datadir_key_parse((struct slice){ (char *)bytes, len }, &d->key);
 	mem_wipe(bytes, sizeof(bytes));
 	return err;
 }
@@ -248,38 +261,54 @@ int datadir_lock(const struct datadir *d, const struct seal_key *unlock, struct 
 	return key_write(d, (struct slice){ (char *)bytes, LOCKED_LEN }, msg);
 }
 
-static int open_steps(struct datadir *d, const char *path, struct errmsg *msg)
+/* As examine, with the lock held. */
+static int open_locked(struct datadir *d, const char *path, struct errmsg *msg)
+{
+	int err;
+
+	*d = (struct datadir){ .folder.fd = -1, .raft.fd = -1, .lock = -1 };
+	err = folder_open(&d->folder, path, msg);
+	if (err == 0)
+		err = examine(d, msg);
+	if (err >= 0)
+		err = lock(d, msg);
+	/* Again, now that nobody else can be making or wiping it. */
+	return err < 0 ? err : examine(d, msg);
+}
+
+static int open_raft(struct datadir *d, struct errmsg *msg)
 {
 	char raft[PATH_SIZE];
-	int err = folder_open(&d->folder, path, msg);
 
-	if (err < 0)
-		return err;
-	err = examine(d, msg);
-	if (err < 0)
-		return err;
-	err = lock(d, msg);
-	if (err < 0)
-		return err;
-	/* Again, now that nobody else can be making or wiping it. */
-	err = examine(d, msg);
-	if (err < 0)
-		return err;
-	err = err ? marker_check(d, msg) : make(d, msg);
-	if (err == 0)
-		err = key_read(d, msg);
-	if (err < 0)
-		return err;
 	path_of(raft, d, "raft");
 	return folder_open(&d->raft, raft, msg);
 }
 
 int datadir_open(struct datadir *d, const char *path, struct errmsg *msg)
 {
-	int err;
+	int err = open_locked(d, path, msg);
 
-	*d = (struct datadir){ .folder.fd = -1, .raft.fd = -1, .lock = -1 };
-	err = open_steps(d, path, msg);
+	if (err >= 0)
+		err = err ? marker_check(d, msg) : make(d, msg);
+	if (err == 0)
+		err = key_read(d, msg);
+	if (err == 0)
+		err = open_raft(d, msg);
+	if (err < 0)
+		datadir_close(d);
+	return err;
+}
+
+int datadir_begin(struct datadir *d, const char *path, struct errmsg *msg)
+{
+	int err = open_locked(d, path, msg);
+
+	if (err > 0)
+		err = errmsg_set(msg, ERR_EXISTS, "%s: holds a node already: name another folder "
+				 "with --data-dir, or end that node with 'swarmbox leave --force'",
+				 path);
+	if (err == 0)
+		err = open_raft(d, msg);
 	if (err < 0)
 		datadir_close(d);
 	return err;

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <unistd.h>
 
 #include "io/sock.h"
@@ -232,6 +234,53 @@ int sock_connect_udp(uint32_t address, uint16_t port, struct errmsg *msg)
 	if (fd < 0)
 		return refuse(msg, errno);
 	return connecting(fd, (struct sockaddr *)&to, sizeof(to), msg);
+}
+
+uint32_t sock_own_address(uint32_t to)
+{
+	struct sockaddr_in self = { 0 };
+	socklen_t n = sizeof(self);
+	int fd = sock_connect_udp(to, 9, NULL);
+
+	if (fd >= 0 && getsockname(fd, (struct sockaddr *)&self, &n) < 0)
+		self.sin_addr.s_addr = 0;
+	if (fd >= 0)
+		close(fd);
+	return ntohl(self.sin_addr.s_addr);
+}
+
+int sock_is_local(uint32_t address)
+{
+	struct sockaddr_in at = inet_address(address, 0);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = -1;
+
+	if (fd < 0)
+		return 1;	/* for all that can be known */
+	err = bind(fd, (struct sockaddr *)&at, sizeof(at));
+	close(fd);
+	return err == 0;
+}
+
+int sock_address_changes(void)
+{
+	struct sockaddr_nl group = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd < 0)
+		return errno == EMFILE || errno == ENFILE ? ERR_LIMIT : ERR_IO;
+	if (bind(fd, (struct sockaddr *)&group, sizeof(group)) == 0)
+		return fd;
+	close(fd);
+	return ERR_IO;
+}
+
+void sock_drain(int fd)
+{
+	char bytes[4096];
+
+	/* ENOBUFS: more changed than the kernel kept, which is all that must be known. */
+	while (recv(fd, bytes, sizeof(bytes), 0) > 0 || errno == ENOBUFS || errno == EINTR)
+		;
 }
 
 int sock_connect_unix(const char *path, struct errmsg *msg)

@@ -18,4 +18,6 @@
 
 /* ID, Version, CreatedAt, UpdatedAt: flat at the front of every object. */
 extern const struct table meta_table, platform_table;
+/* enum node_role */
+extern const char *const role_names[];
 #endif

@@ -2,7 +2,7 @@
 #include "model/node.h"
 #include "model_private.h"
 
-static const char *const role_names[] = { "worker", "manager", NULL };
+const char *const role_names[] = { "worker", "manager", NULL };
 static const char *const availability_names[] = { "active", "pause", "drain", NULL };
 static const char *const node_state_names[] = { "unknown", "down", "ready", "disconnected", NULL };
 
@@ -47,12 +47,23 @@ static const struct table engine_table = {
 	"Engine", sizeof(struct engine_description), TABLE_NO_EXTRA, engine_fields,
 };
 
+static const struct field tls_info_fields[] = {
+	ROW(tls_info, trust_root, "TrustRoot", FIELD_STRING, OMIT),
+	ROW(tls_info, cert_issuer_subject, "CertIssuerSubject", FIELD_STRING, OMIT),
+	ROW(tls_info, cert_issuer_public_key, "CertIssuerPublicKey", FIELD_STRING, OMIT),
+	{ 0 },
+};
+const struct table tls_info_table = {
+	"TLSInfo", sizeof(struct tls_info), TABLE_NO_EXTRA, tls_info_fields,
+};
+
 static const struct field description_fields[] = {
 	ROW(node_description, hostname, "Hostname", FIELD_STRING, OMIT),
 	ROW_TABLE(node_description, platform, "Platform", FIELD_STRUCT, 0, &platform_table),
 	ROW_TABLE(node_description, resources, "Resources", FIELD_STRUCT, 0,
 		  &node_resources_table),
 	ROW_TABLE(node_description, engine, "Engine", FIELD_STRUCT, 0, &engine_table),
+	ROW_TABLE(node_description, tls_info, "TLSInfo", FIELD_STRUCT, OMIT, &tls_info_table),
 	{ 0 },
 };
 const struct table node_description_table = {
@@ -124,6 +135,7 @@ static const struct table dispatcher_table = {
 
 static const struct field ca_config_fields[] = {
 	ROW(ca_config, node_cert_expiry, "NodeCertExpiry", FIELD_I64, OMIT),
+	ROW(ca_config, force_rotate, "ForceRotate", FIELD_U64, OMIT),
 	{ 0 },
 };
 static const struct table ca_config_table = {
@@ -154,6 +166,16 @@ static const struct table removed_table = {
 	"Removed", sizeof(struct removed_node), TABLE_NO_EXTRA, removed_fields,
 };
 
+static const struct field rotation_fields[] = {
+	ROW(root_rotation, next_cert, "NextCert", FIELD_STRING, OMIT),
+	ROW(root_rotation, next_key, "NextKey", FIELD_STRING, OMIT),
+	ROW(root_rotation, cross_signed, "CrossSigned", FIELD_STRING, OMIT),
+	{ 0 },
+};
+static const struct table rotation_table = {
+	"RootRotation", sizeof(struct root_rotation), TABLE_NO_EXTRA, rotation_fields,
+};
+
 static const struct field cluster_fields[] = {
 	ROW_TABLE(cluster, meta, NULL, FIELD_FLAT, 0, &meta_table),
 	ROW_TABLE(cluster, spec, "Spec", FIELD_STRUCT, 0, &cluster_spec_table),
@@ -161,6 +183,8 @@ static const struct field cluster_fields[] = {
 	ROW(cluster, subnet_size, "SubnetSize", FIELD_U64, OMIT),
 	ROW(cluster, root_cert, "RootCert", FIELD_STRING, OMIT | FIELD_INTERNAL),
 	ROW(cluster, root_key, "RootKey", FIELD_STRING, OMIT | FIELD_INTERNAL),
+	ROW_TABLE(cluster, rotation, "RootRotation", FIELD_POINTER, OMIT | FIELD_INTERNAL,
+		  &rotation_table),
 	ROW(cluster, worker_token, "WorkerToken", FIELD_STRING, OMIT | FIELD_INTERNAL),
 	ROW(cluster, manager_token, "ManagerToken", FIELD_STRING, OMIT | FIELD_INTERNAL),
 	ROW_TABLE(cluster, removed, "Removed", FIELD_LIST, OMIT | FIELD_INTERNAL, &removed_table),

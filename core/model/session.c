@@ -32,8 +32,6 @@ static const struct table logs_table = {
 	"SessionLogs", sizeof(struct session_logs), TABLE_NO_EXTRA, logs_fields,
 };
 
-static const char *const role_names[] = { "worker", "manager", NULL };
-
 static const struct field node_fields[] = {
 	ROW_ENUM(session_node, role, "Role", role_names, 0),
 	ROW(session_node, managers, "Managers", FIELD_STRINGS, OMIT),
@@ -82,6 +80,7 @@ static const struct field report_fields[] = {
 	ROW_TABLE(session_report, statuses, "Statuses", FIELD_LIST, OMIT, &status_table),
 	ROW_TABLE(session_report, description, "Description", FIELD_POINTER, OMIT,
 		  &node_description_table),
+	ROW(session_report, addr, "Addr", FIELD_STRING, OMIT),
 	ROW(session_report, node_message, "NodeMessage", FIELD_STRING, 0),
 	ROW_TABLE(session_report, log, "Log", FIELD_POINTER, OMIT, &log_table),
 	ROW(session_report, resync, "Resync", FIELD_BOOL, OMIT),

@@ -32,6 +32,16 @@ struct datadir {
  * stays open.
  */
 int datadir_open(struct datadir *d, const char *path, struct errmsg *msg);
+/*
+ * Opens and locks a folder that is missing or empty, to be filled with another one's files: there
+ * is a lock and raft/, but no key and no marker, so that nothing in it counts before
+ * datadir_finish. ERR_EXISTS: it is a data folder already. Else as datadir_open.
+ */
+int datadir_begin(struct datadir *d, const char *path, struct errmsg *msg);
+/* Writes the marker: all else is there, and durable. An error of file_write. */
+int datadir_finish(const struct datadir *d, struct errmsg *msg);
+/* What a key file holds: 0 and the key; 1: it is locked; or ERR_CORRUPT. */
+int datadir_key_parse(struct slice bytes, struct seal_key *key);
 /* The key of a folder that is locked. ERR_DENIED: not with this unlock key. Else as folder_read. */
 int datadir_unlock(struct datadir *d, const struct seal_key *unlock, struct errmsg *msg);
 /* From now on, and after each start, the key can only be had with unlock; NULL: by everybody who

@@ -1,42 +1,25 @@
 /* snapshot.h - the state at one index, as a sealed file. I/O.
  *
- * snapshot-<index>: a header of 80 bytes (magic "SWBXSNP\n", version u32, zero u32, index
- * u64, length u64, salt 32, tag 16), then the body in pieces of SNAPSHOT_PIECE, each sealed
- * with the number of the piece as nonce. Term and configuration stand at the head of the
- * body (raft/record.h), which is opaque here.
+ * snapshot-<index>: io/sealed.h with the index as number and magic "SWBXSNP\n". Term and
+ * configuration stand at the head of the body (raft/record.h), which is opaque here.
  */
 #ifndef SB_IO_SNAPSHOT_H
 #define SB_IO_SNAPSHOT_H
 #include <stdint.h>
-#include "base/buf.h"
-#include "base/err.h"
-#include "base/sink.h"
-#include "base/slice.h"
-#include "crypt/seal.h"
-#include "io/folder.h"
+#include "io/sealed.h"
 
 enum {
 	SNAPSHOT_VERSION = 1,
-	SNAPSHOT_HEADER = 80,
-	SNAPSHOT_PIECE = 64 << 10,
 	SNAPSHOT_BODY_MAX = 1 << 30,	/* ten times 100,000 objects of 1 KB */
 };
 
-/* A snapshot that is being written, piece by piece. Caller's memory. */
+/* A snapshot that is being written, piece by piece. Caller's memory, not to be moved. */
 struct snapshot_writer {
-	struct sink sink;		/* read: what is put there is snapshot_put here */
-	uint64_t length;		/* read: of the body so far */
+	struct sealed_writer file;	/* read: sink (what is put there is snapshot_put), length */
 	/* the rest is private */
 	const struct folder *folder;
 	uint64_t index;
 	int fd;				/* -1 when not open */
-	int failed;			/* 0, or why nothing more is taken */
-	struct errmsg why;
-	uint64_t number;		/* of pieces written */
-	uint32_t filled;		/* bytes in piece */
-	struct seal_key key;
-	uint8_t salt[SEAL_SALT_LEN];
-	uint8_t piece[SNAPSHOT_PIECE + SEAL_TAG_LEN];
 };
 
 /*
@@ -59,14 +42,10 @@ void snapshot_abandon(struct snapshot_writer *w);
 /* A snapshot that is being read. It stays readable when a newer one takes its place. */
 struct snapshot_reader {
 	uint64_t index;			/* read */
-	uint64_t length;		/* read: of the body */
+	struct sealed_reader file;	/* read: length of the body */
 	/* the rest is private */
 	const struct folder *folder;
 	int fd;				/* -1 when not open */
-	uint64_t at;			/* of snapshot_next */
-	uint64_t number;		/* of the piece in memory; 0 = none */
-	struct seal_key key;
-	uint8_t piece[SNAPSHOT_PIECE + SEAL_TAG_LEN];
 };
 
 /*

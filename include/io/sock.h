@@ -41,6 +41,15 @@ int sock_accept(int listener);
 int sock_connect_tcp(uint32_t address, uint16_t port, struct errmsg *msg);
 /* A datagram socket that talks with one peer. Same errors. */
 int sock_connect_udp(uint32_t address, uint16_t port, struct errmsg *msg);
+/* The address that this host has in packets to that one (none is sent), or 0: there is no route. */
+uint32_t sock_own_address(uint32_t to);
+/* Is it an address of this host now? */
+int sock_is_local(uint32_t address);
+/* A descriptor that can be read when this host's IPv4 addresses have changed: sock_drain, then
+ * look. rtnetlink(7). ERR_LIMIT, ERR_IO. */
+int sock_address_changes(void);
+/* Reads and drops what waits. */
+void sock_drain(int fd);
 /* Connected at once, or ERR_NOT_FOUND, ERR_DENIED, ERR_UNAVAILABLE (refused, or its backlog is
  * full), ERR_LIMIT; msg names the path. */
 int sock_connect_unix(const char *path, struct errmsg *msg);

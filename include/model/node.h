@@ -25,11 +25,19 @@ struct node_resources {
 	int64_t nano_cpus, memory_bytes;
 };
 
+/* What a node's certificate rests on. The issuer's two are base64 of DER, as Docker has them. */
+struct tls_info {
+	const char *trust_root;			/* PEM of the roots that it believes */
+	const char *cert_issuer_subject;
+	const char *cert_issuer_public_key;	/* SubjectPublicKeyInfo */
+};
+
 struct node_description {
 	const char *hostname;
 	struct platform platform;
 	struct node_resources resources;
 	struct engine_description engine;
+	struct tls_info tls_info;
 	struct slice extra;
 };
 
@@ -72,6 +80,7 @@ struct dispatcher_config {
 
 struct ca_config {
 	int64_t node_cert_expiry;	/* ns; default 2160 h */
+	uint64_t force_rotate;		/* a new root each time it grows */
 	struct slice extra;
 };
 
@@ -91,6 +100,13 @@ struct removed_node {
 	int64_t until;		/* Unix ns: it has ended by then */
 };
 
+/* A new root is on its way: it issues, and is believed beside the old one, which signed it, too,
+ * until every node has a certificate of it (applets/manager/ca.h). All three are PEM. */
+struct root_rotation {
+	const char *next_cert, *next_key;
+	const char *cross_signed;	/* the next one's name and key, signed by the old one */
+};
+
 struct cluster {
 	struct meta meta;
 	struct cluster_spec spec;
@@ -98,6 +114,7 @@ struct cluster {
 	uint64_t subnet_size;			/* 24 */
 	/* Internal: the swarm's authority, as PEM, and the tokens that let nodes join. */
 	const char *root_cert, *root_key;
+	struct root_rotation *rotation;	/* NULL: none is under way */
 	const char *worker_token, *manager_token;
 	struct list removed;	/* struct removed_node; internal */
 };
@@ -133,5 +150,5 @@ struct network {
 int availability_parse(struct slice text, int *availability);
 
 extern const struct table node_table, node_spec_table, node_description_table, cluster_table,
-	cluster_spec_table, network_table, network_spec_table;
+	cluster_spec_table, network_table, network_spec_table, tls_info_table;
 #endif

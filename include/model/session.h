@@ -66,6 +66,7 @@ struct session_log {
 struct session_report {
 	struct list statuses;	/* struct session_status, coalesced */
 	struct node_description *description;	/* when it changed */
+	const char *addr;	/* with it: where the node is reached, "HOST:PORT" */
 	const char *node_message;	/* in every report: "" = the engine answers, else why not */
 	struct session_log *log;
 	int resync;

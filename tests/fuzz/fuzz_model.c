@@ -61,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(&node_table, MODEL_STORE, text);
 	check(&network_spec_table, MODEL_API, text);
 	check(&cluster_spec_table, MODEL_API, text);
+	check(&cluster_table, MODEL_STORE, text);
 	check(&session_order_table, MODEL_STORE, text);
 	check(&session_report_table, MODEL_STORE, text);
 	return 0;

@@ -82,6 +82,31 @@ check "a worker leaves" sb 3 leave
 check "its containers go elsewhere" eventually 15 is 0 on 3 web
 check "it joins again" join 3 --token "$(token $m worker)" "$(address "$m")"
 
+# move I J K: host I, which has J's address, has the one that K would have, and none else.
+move() {
+	local old new dev
+	old=$("$LAB" ip "$2") new=$("$LAB" ip "$3")
+	dev=$(x "$1" ip -o -4 addr show | awk -v a="$old/" 'index($4, a) == 1 {print $2}')
+	x "$1" ip addr del "$old/24" dev "$dev" && x "$1" ip addr add "$new/24" dev "$dev"
+}
+addresses() { sb "$m" info --format json | grep -o "\"Addr\":\"$("$LAB" ip "$1"):2377\"" | wc -l; }
+for i in 1 4 5; do [ "$i" = "$m" ] || moved=$i; done
+check "a manager has another address" move "$moved" "$moved" 50
+check "the others find it there" eventually 15 is 1 addresses 50
+check "it is a manager still" eventually 15 is 3 managers "$m"
+check "and speaks for the swarm" eventually 10 sb "$moved" node ls
+check "a worker's managers follow" eventually 10 has "$("$LAB" ip 50):2377" sb 2 info --format json
+check "a worker has another address" move 2 2 51
+addr() { sb "$m" node inspect "$(name "$1")" | grep -oP '"Addr": ?"\K[0-9.]*' | head -1; }
+check "and is ready there" eventually 15 is "$("$LAB" ip 51)" addr 2
+check "as all are" eventually 15 is 5 all_ready
+check "a node has another address while it is stopped" sb_kill "$moved"
+move "$moved" 50 "$moved"
+check "it starts" start "$moved"
+check "and is found" eventually 15 is 1 addresses "$moved"
+check "all are managers" eventually 15 is 3 managers "$m"
+check "no container was touched" is "1 1" echo "$(on 1 web) $(on 2 web)"
+
 gone=$(name 3)
 check "a worker that is ready is not removed" fails "is not down" sb "$m" node rm "$gone"
 check "but by force" sb "$m" node rm --force "$gone"

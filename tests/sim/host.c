@@ -501,7 +501,7 @@ static void carry_out(struct host *host, enum who who, const struct effect *x)
 static void start_due(struct sim *sim, struct happening *h)
 {
 	struct host *host = h->host;
-	const struct worker_config worker = { host->node_id, host->name };
+	const struct worker_config worker = { host->node_id, host->name, host->address, NULL };
 	struct event start = { .kind = EVENT_START, .text = slice_of(host->node_id) };
 
 	if (host->up || host->exited)

@@ -369,7 +369,7 @@ void store_read(struct host *host, const struct effect *x)
 		ev.status = snapshot_read_at(&reader, x->offset, host->sim->plan.piece_bytes,
 					     &piece, &msg);
 		ev.body = buf_slice(&piece);
-		ev.more = x->offset + piece.len < reader.length;
+		ev.more = x->offset + piece.len < reader.file.length;
 		snapshot_close(&reader);
 	}
 	if (ev.status < 0)

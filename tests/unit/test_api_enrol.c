@@ -1,50 +1,11 @@
 /* The swarm's authority: whom it certifies, and as what; tokens, and what becomes of old ones. */
-#include <stdlib.h>
 #include <string.h>
 #include "api_fake.h"
-#include "applets/manager/ca.h"
-#include "crypt/x509.h"
+#include "manager_root.h"
 #include "unit.h"
 
 static struct api_fake fake;
 static const struct manager_config config = { .secrets = { { 1, 2, 3 } } };
-
-static void make_key(uint8_t start, uint8_t key[X509_KEY_LEN])
-{
-	uint8_t seed[X509_SEED_LEN];
-
-	memset(seed, start, sizeof(seed));
-	x509_key(seed, key);
-}
-
-/* The cluster's root, and a token for each role. */
-static void give_authority(struct cluster *c)
-{
-	struct x509_issue what = { .subject.common_name = "swarm-ca", .is_authority = 1,
-				   .not_after_s = INT64_C(4000000000) };
-	char *worker = arena_new(&fake.arena, TOKEN_TEXT_LEN + 1);
-	char *manager = arena_new(&fake.arena, TOKEN_TEXT_LEN + 1);
-	struct buf der, cert, key;
-
-	buf_init(&der, X509_DER_MAX);
-	buf_init(&cert, X509_PEM_MAX);
-	buf_init(&key, X509_PEM_MAX);
-	make_key(1, what.issuer_key);
-	if (x509_point(what.issuer_key, what.point) < 0 || x509_issue(&what, &der, NULL) < 0)
-		abort();
-	pem_write(&cert, "CERTIFICATE", buf_slice(&der));
-	pem_write_key(&key, what.issuer_key);
-	c->root_cert = arena_str(&fake.arena, buf_slice(&cert));
-	c->root_key = arena_str(&fake.arena, buf_slice(&key));
-	if (ca_token(&config, &fake.rng, c->root_cert, worker) < 0 ||
-	    ca_token(&config, &fake.rng, c->root_cert, manager) < 0)
-		abort();
-	c->worker_token = worker;
-	c->manager_token = manager;
-	buf_done(&der);
-	buf_done(&cert);
-	buf_done(&key);
-}
 
 static void start(void)
 {
@@ -54,7 +15,7 @@ static void start(void)
 
 	api_fake_init(&fake);
 	c = *state_cluster(&fake.state);
-	give_authority(&c);
+	manager_root(&c, &config, &fake.rng, &fake.arena);
 	buf_init(&text, 1 << 16);
 	json_begin(&w, &text);
 	model_encode(&w, &cluster_table, MODEL_STORE, &c);
@@ -64,22 +25,7 @@ static void start(void)
 
 static const char *request_pem(const char *name)
 {
-	struct x509_name subject = { .common_name = "" };
-	uint8_t key[X509_KEY_LEN];
-	struct buf der, pem;
-	const char *text;
-
-	memcpy(subject.common_name, name, strlen(name));
-	make_key(2, key);
-	buf_init(&der, X509_DER_MAX);
-	buf_init(&pem, X509_PEM_MAX);
-	if (x509_request(key, &subject, &der) < 0)
-		abort();
-	pem_write(&pem, "CERTIFICATE REQUEST", buf_slice(&der));
-	text = arena_str(&fake.arena, buf_slice(&pem));
-	buf_done(&der);
-	buf_done(&pem);
-	return text;
+	return manager_root_request(2, name, &fake.arena);
 }
 
 static const char *ask(const char *csr, const char *token)
@@ -323,11 +269,104 @@ TEST(an_old_token_lets_nobody_in)
 	api_fake_done(&fake);
 }
 
+/* ---- a new root ------------------------------------------------------------------------ */
+
+static const struct cluster *cluster(void)
+{
+	return state_cluster(&fake.state);
+}
+
+static int force_rotate(uint64_t times)
+{
+	const char *target = arena_printf(&fake.arena, "/swarm/update?version=%llu",
+					  (unsigned long long)cluster()->meta.version);
+
+	return api_fake_call(&fake, "POST", target, arena_printf(&fake.arena,
+		"{\"Name\":\"default\",\"CAConfig\":{\"ForceRotate\":%llu}}",
+		(unsigned long long)times));
+}
+
+static const char *tls_info(const char *key)
+{
+	return arena_str(&fake.arena, json_string(json_get(json_get(api_fake_json(&fake),
+								    "TLSInfo"), key)));
+}
+
+TEST(a_new_root_is_shown_as_docker_shows_it)
+{
+	struct tls_info old, wanted;
+
+	start();
+	CHECK_INT(ca_wanted(cluster(), &fake.arena, &old), 0);
+	CHECK_INT(force_rotate(1), 200);
+	CHECK(cluster()->rotation != NULL);
+	CHECK_INT(cluster()->spec.ca.force_rotate, 1);
+	CHECK_INT(ca_wanted(cluster(), &fake.arena, &wanted), 0);
+	CHECK_INT(api_fake_call(&fake, "GET", "/swarm", NULL), 200);
+	CHECK(json_is_true(json_get(api_fake_json(&fake), "RootRotationInProgress")));
+	CHECK_STR(tls_info("TrustRoot"), cluster()->root_cert);
+	CHECK_STR(tls_info("CertIssuerPublicKey"), wanted.cert_issuer_public_key);
+	CHECK(strcmp(wanted.cert_issuer_public_key, old.cert_issuer_public_key) != 0);
+	CHECK(strstr(fake.body, "\"ForceRotate\":1"));
+	CHECK(strstr(fake.body, cluster()->worker_token));
+	CHECK(!strstr(fake.body, "PRIVATE") && !strstr(fake.body, "NextCert") &&
+	      !strstr(fake.body, "RootRotation\""));
+	CHECK_INT(api_fake_call(&fake, "GET", "/info", NULL), 200);
+	CHECK(strstr(fake.body, "\"RootRotationInProgress\":true"));
+	CHECK(!strstr(fake.body, "PRIVATE") && !strstr(fake.body, "NextCert"));
+	api_fake_done(&fake);
+}
+
+TEST(a_root_is_replaced_only_when_its_number_grows)
+{
+	const char *first, *old;
+
+	start();
+	old = arena_str(&fake.arena, slice_of(cluster()->root_cert));
+	CHECK_INT(force_rotate(0), 200);
+	CHECK(!cluster()->rotation);
+	CHECK_INT(force_rotate(3), 200);
+	first = arena_str(&fake.arena, slice_of(cluster()->rotation->next_cert));
+	/* The same, a smaller one, and none: nothing is done, and it stays what it is. */
+	for (int i = 0; i < 3; i++) {
+		CHECK_INT(i < 2 ? force_rotate(3 - (uint64_t)i) : api_fake_call(&fake, "POST",
+			  arena_printf(&fake.arena, "/swarm/update?version=%llu",
+				       (unsigned long long)cluster()->meta.version),
+			  "{\"Name\":\"default\"}"), 200);
+		CHECK_STR(cluster()->rotation->next_cert, first);
+		CHECK_INT(cluster()->spec.ca.force_rotate, 3);
+	}
+	CHECK_INT(force_rotate(4), 200);
+	CHECK(strcmp(cluster()->rotation->next_cert, first) != 0);
+	CHECK_STR(cluster()->root_cert, old);
+	api_fake_done(&fake);
+}
+
+TEST(who_is_certified_while_a_root_is_replaced_believes_both)
+{
+	struct x509_cert cert;
+	struct slice trust;
+	struct buf der;
+
+	start();
+	CHECK_INT(force_rotate(1), 200);
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/enrol", ask(request_pem(""),
+				cluster()->manager_token)), 200);
+	read_certificate(&cert, &der);
+	buf_done(&der);
+	trust = json_string(json_get(api_fake_json(&fake), "Trust"));
+	CHECK(slice_is(trust, ca_trust(cluster(), &fake.arena)));
+	CHECK(strstr(ca_trust(cluster(), &fake.arena), cluster()->rotation->next_cert));
+	api_fake_done(&fake);
+}
+
 TEST(a_swarm_without_an_authority_certifies_nobody)
 {
 	api_fake_init(&fake);
 	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/enrol", ask(request_pem(""), "")), 400);
 	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/update?version=1&rotateWorkerToken=1",
 				"{\"Name\":\"default\"}"), 500);
+	CHECK_INT(force_rotate(1), 500);
+	CHECK(!cluster()->rotation);
 	api_fake_done(&fake);
 }

@@ -191,9 +191,8 @@ TEST(swarm_update)
 		{ "?version=1&rotateManagerUnlockKey=true", "{\"Name\":\"default\"}", 501,
 		  "rpc error: code = Unimplemented desc = rotateManagerUnlockKey is not supported "
 		  "yet" },
-		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"ForceRotate\":1}}", 501,
-		  "rpc error: code = Unimplemented desc = changing the swarm's authority is not "
-		  "supported yet" },
+		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"ForceRotate\":1}}", 500,
+		  "rpc error: code = Unknown desc = the swarm's authority cannot be used" },
 		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"NodeCertExpiry\":"
 		  "59999999999}}", 400, "rpc error: code = InvalidArgument desc = minimum "
 		  "certificate expiry time is: 1m0s" },
@@ -202,8 +201,12 @@ TEST(swarm_update)
 		  "certificate expiry time is: 175200h0m0s" },
 		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{"
 		  "\"SigningCACert\":\"x\"}}", 501,
-		  "rpc error: code = Unimplemented desc = changing the swarm's authority is not "
-		  "supported yet" },
+		  "rpc error: code = Unimplemented desc = roots and authorities that the swarm "
+		  "did not make itself are not supported yet" },
+		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"ExternalCAs\":["
+		  "{\"Protocol\":\"cfssl\"}],\"ForceRotate\":1}}", 501,
+		  "rpc error: code = Unimplemented desc = roots and authorities that the swarm "
+		  "did not make itself are not supported yet" },
 		{ "?version=1", "{\"Name\":\"default\",\"EncryptionConfig\":{"
 		  "\"AutoLockManagers\":true}}", 501,
 		  "rpc error: code = Unimplemented desc = locking managers is not supported yet" },

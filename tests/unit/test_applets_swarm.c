@@ -7,7 +7,7 @@
 #include "quotes.h"
 #include "unit.h"
 
-enum { ROWS = 8 };
+enum { ROWS = 16 };
 
 /* Runs words against the answers, whose bodies have ' for "; secret: what is typed, or NULL. */
 static void run(struct cli_fake *f, const struct command *commands, const char *words,
@@ -148,39 +148,121 @@ TEST(the_unlock_key_is_read_only_where_the_swarm_is_locked)
 	cli_fake_done(&f);
 }
 
-#define TURNING(key, busy) "{'Version':{'Index':7},'RootRotationInProgress':" busy ",'TLSInfo':{" \
-	"'TrustRoot':'NEW','CertIssuerSubject':'s','CertIssuerPublicKey':'" key "'}," SPEC "}"
-#define NODE(key) "{'Description':{'TLSInfo':{'CertIssuerSubject':'s','CertIssuerPublicKey':'" \
-	key "'}}}"
+/* The PEM of a root and its digest, as sha256sum has it. */
+#define ROOT "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n"
+#define DIGEST "desired root digest: " \
+	"sha256:7cc358aa45100f42d57b76e9b235253bfc6fc830b3e45858d2bc473657aae3f7\n"
+#define TURNING(root, key, busy) "{'Version':{'Index':7},'RootRotationInProgress':" busy \
+	",'TLSInfo':{'TrustRoot':'" root "','CertIssuerSubject':'s','CertIssuerPublicKey':'" \
+	key "'}," SPEC "}"
+#define NODE(name, state, root, key) "{'Description':{'Hostname':'" name "','TLSInfo':{" \
+	"'TrustRoot':'" root "','CertIssuerSubject':'s','CertIssuerPublicKey':'" key "'}}," \
+	"'Status':{'State':'" state "'}}"
+#define PROGRESS(certs, roots) "rotated TLS certificates: " certs "/2 nodes, rotated CA " \
+	"certificates: " roots "/2 nodes"
 
+/* The node "a" changes over, then "b", then the root counts, then they take it over one by one. */
 static const struct fake_answer rotation[] = {
-	{ "GET /swarm", 200, TURNING("k", "false"), 1, 0 },
+	{ "GET /swarm", 200, TURNING("old", "k", "false"), 1, 0 },
 	{ "POST /swarm/update", 200, "", 0, 0 },
-	{ "GET /swarm", 200, TURNING("new", "true"), 1, 0 },
-	{ "GET /nodes", 200, "[" NODE("new") "," NODE("k") "]", 1, 0 },
-	{ "GET /swarm", 200, TURNING("new", "false"), 0, 0 },
-	{ "GET /nodes", 200, "[" NODE("new") "," NODE("new") "]", 0, 0 },
+	{ "GET /swarm", 200, TURNING("old", "new", "true"), 1, 0 },
+	{ "GET /nodes", 200, "[" NODE("a", "ready", "both", "new") ","
+	  NODE("b", "down", "old", "k") "]", 1, 0 },
+	{ "GET /swarm", 200, TURNING("old", "new", "true"), 1, 0 },
+	{ "GET /nodes", 200, "[" NODE("a", "ready", "both", "new") ","
+	  NODE("b", "ready", "old", "k") "]", 1, 0 },
+	{ "GET /swarm", ERR_UNAVAILABLE, "it is being started", 1, 0 },
+	{ "GET /swarm", 200, TURNING(ROOT, "new", "false"), 1, 0 },
+	{ "GET /nodes", 200, "[" NODE("a", "ready", ROOT, "new") ","
+	  NODE("b", "ready", "both", "new") "]", 1, 0 },
+	{ "GET /swarm", 200, TURNING(ROOT, "new", "false"), 0, 0 },
+	{ "GET /nodes", 200, "[" NODE("a", "ready", ROOT, "new") ","
+	  NODE("b", "ready", ROOT, "new") "]", 0, 0 },
 	{ NULL, 0, NULL, 0, 0 },
 };
 
-TEST(a_rotation_of_the_root_is_waited_for)
+TEST(the_root_is_printed)
 {
 	struct cli_fake f;
 
 	run(&f, swarm_commands, "ca", swarm, NULL);
 	CHECK_STR(buf_str(&f.out), "PEM\n");
 	cli_fake_done(&f);
+}
+
+TEST(a_rotation_of_the_root_is_waited_for)
+{
+	struct cli_fake f;
+
 	run(&f, swarm_commands, "ca --rotate --cert-expiry 1h", rotation, NULL);
 	CHECK(strstr(buf_str(&f.log),
 		"\"CAConfig\":{\"ForceRotate\":3,\"NodeCertExpiry\":3600000000000}"));
-	CHECK_STR(buf_str(&f.err), "rotated TLS certificates: 1 of 2 nodes\n"
-		"rotated TLS certificates: 2 of 2 nodes\n");
-	CHECK_STR(buf_str(&f.out), "NEW\n");
-	CHECK_INT(f.waits, 1);
+	CHECK_STR(buf_str(&f.err), PROGRESS("1", "0") "\n" DIGEST PROGRESS("2", "1") "\n"
+		PROGRESS("2", "2") "\n");
+	CHECK_STR(buf_str(&f.out),
+		"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+	CHECK_INT(f.waits, 4);
+	cli_fake_done(&f);
+	run(&f, swarm_commands, "ca --rotate -q", rotation, NULL);
+	CHECK_STR(buf_str(&f.err), "");
+	CHECK_INT(f.waits, 4);
 	cli_fake_done(&f);
 	run(&f, swarm_commands, "ca --rotate -d", rotation, NULL);
 	CHECK_STR(buf_str(&f.out), "");
 	CHECK_INT(f.waits, 0);
+	cli_fake_done(&f);
+}
+
+/* As run; what is set in the fake comes before it. */
+static void run_rotation(struct cli_fake *f, unsigned interrupt_at, int is_tty)
+{
+	static struct fake_answer rows[ROWS];
+
+	cli_fake_init(f, rows);
+	f->interrupt_at = interrupt_at;
+	f->cli.err_is_tty = is_tty;
+	for (size_t i = 0; rotation[i].request; i++) {
+		rows[i] = rotation[i];
+		rows[i].body = quotes(&f->arena, rotation[i].body);
+	}
+	cli_fake_run(f, swarm_commands, "ca --rotate");
+}
+
+TEST(a_rotation_that_is_left_alone_says_whom_it_waits_for)
+{
+	struct cli_fake f;
+
+	run_rotation(&f, 1, 0);
+	CHECK_INT(f.status, 0);
+	CHECK_STR(buf_str(&f.err), PROGRESS("1", "0") "\nThe rotation goes on in the background: "
+		"it waits for b (down).\n");
+	CHECK_STR(buf_str(&f.out), "");
+	cli_fake_done(&f);
+}
+
+TEST(a_rotation_is_one_line_on_a_terminal)
+{
+	struct cli_fake f;
+
+	run_rotation(&f, 0, 1);
+	CHECK_STR(buf_str(&f.err), PROGRESS("1", "0") "\033[K\n" DIGEST PROGRESS("2", "1")
+		"\033[K\r" PROGRESS("2", "2") "\033[K\n");
+	cli_fake_done(&f);
+}
+
+TEST(a_rotation_is_not_waited_for_without_an_answer)
+{
+	static const struct fake_answer answers[] = {
+		{ "GET /swarm", 200, TURNING("old", "k", "false"), 1, 0 },
+		{ "POST /swarm/update", 200, "", 0, 0 },
+		{ "GET /swarm", ERR_UNAVAILABLE, "nobody listens", 0, 0 }, { NULL, 0, NULL, 0, 0 },
+	};
+	struct cli_fake f;
+
+	run(&f, swarm_commands, "ca --rotate", answers, NULL);
+	CHECK_INT(f.status, CLI_FAILED);
+	CHECK(strstr(buf_str(&f.err), "nobody listens"));
+	CHECK_INT(f.waits, 304);	/* a minute */
 	cli_fake_done(&f);
 }
 

@@ -124,7 +124,8 @@ static int save(struct lives *l, uint64_t index)
 	for (struct slice rest = body(index, 0); rest.len > 0;) {
 		struct slice part = { rest.data, rest.len < 100 ? rest.len : 100 };
 
-		(void)l->writer.sink.put(l->writer.sink.context, part);	/* finish tells */
+		/* finish tells */
+		(void)l->writer.file.sink.put(l->writer.file.sink.context, part);
 		rest.data += part.len;
 		rest.len -= part.len;
 	}

@@ -218,3 +218,49 @@ TEST(entropy_differs)
 	CHECK(memcmp(a, b, sizeof(a)) != 0);
 	CHECK(memcmp(a + 268, b + 268, 32) != 0);
 }
+
+/* Filled with files of another folder, of which none counts before it is finished. */
+TEST(a_folder_that_is_filled_counts_when_it_is_finished)
+{
+	static struct datadir d, other;
+	char path[SCRATCH_PATH], bytes[SEAL_KEY_LEN];
+	struct errmsg msg = { { 0 } };
+
+	memset(bytes, 7, sizeof(bytes));
+	scratch_make(path);
+	CHECK_INT(datadir_begin(&d, path, &msg), 0);
+	CHECK_INT(datadir_open(&other, path, &msg), ERR_INVALID);	/* there is raft/ */
+	CHECK_INT(datadir_begin(&other, path, &msg), ERR_INVALID);
+	CHECK_INT(mode_of(scratch_file(path, "raft")), 0700);
+	scratch_write(scratch_file(path, "key"), bytes, sizeof(bytes));
+	CHECK_INT(datadir_finish(&d, &msg), 0);
+	datadir_close(&d);
+	CHECK_INT(datadir_begin(&d, path, &msg), ERR_EXISTS);
+	CHECK(strstr(msg.text, path) && strstr(msg.text, "--data-dir"));
+	CHECK_INT(datadir_open(&d, path, &msg), 0);
+	CHECK(memcmp(d.key.bytes, bytes, sizeof(bytes)) == 0);
+	CHECK_INT(datadir_begin(&other, path, &msg), ERR_LOCKED);
+	/* And is wiped like any other. */
+	CHECK_INT(datadir_wipe(&d, &msg), 0);
+	datadir_close(&d);
+	CHECK_INT(scratch_count(path, "", NULL), 2);
+	scratch_remove(path);
+}
+
+TEST(one_that_was_not_finished_is_wiped_whole)
+{
+	static struct datadir d;
+	char path[SCRATCH_PATH];
+	struct errmsg msg = { { 0 } };
+
+	scratch_make(path);
+	CHECK_INT(datadir_begin(&d, path, &msg), 0);
+	scratch_write(scratch_file(path, "raft/wal-0000000000000001"), "x", 1);
+	scratch_write(scratch_file(path, "identity"), "x", 1);
+	CHECK_INT(datadir_wipe(&d, &msg), 0);
+	datadir_close(&d);
+	CHECK_INT(scratch_count(path, "", NULL), 2);
+	CHECK_INT(datadir_begin(&d, path, &msg), 0);
+	datadir_close(&d);
+	scratch_remove(path);
+}

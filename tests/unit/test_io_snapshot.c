@@ -67,9 +67,9 @@ static int load(struct place *p)
 
 TEST(a_snapshot_of_any_length_is_loaded_again)
 {
-	static const size_t lengths[] = { 0, 1, SNAPSHOT_PIECE - 1, SNAPSHOT_PIECE,
-					  SNAPSHOT_PIECE + 1, 5 * SNAPSHOT_PIECE + 77 };
-	static char body[6 * SNAPSHOT_PIECE];
+	static const size_t lengths[] = { 0, 1, SEALED_PIECE - 1, SEALED_PIECE,
+					  SEALED_PIECE + 1, 5 * SEALED_PIECE + 77 };
+	static char body[6 * SEALED_PIECE];
 	static struct place p;
 
 	for (size_t i = 0; i < sizeof(body); i++)
@@ -90,7 +90,7 @@ TEST(a_snapshot_of_any_length_is_loaded_again)
 
 TEST(every_flipped_byte_and_every_cut_is_refused)
 {
-	static char body[SNAPSHOT_PIECE + 300];
+	static char body[SEALED_PIECE + 300];
 	static struct place p;
 	const char *path;
 	char *bytes;
@@ -102,7 +102,7 @@ TEST(every_flipped_byte_and_every_cut_is_refused)
 	path = scratch_file(p.path, "snapshot-00000000000000ff");
 	bytes = scratch_read(path, &n);
 	CHECK(bytes != NULL);
-	CHECK_INT(n, SNAPSHOT_HEADER + sizeof(body) + 2 * SEAL_TAG_LEN);
+	CHECK_INT(n, SEALED_HEADER + sizeof(body) + 2 * SEAL_TAG_LEN);
 	CHECK(memmem(bytes, n, "xxxxxxxx", 8) == NULL);
 	for (size_t at = 0; at < n; at += at < 200 || at > n - 400 ? 1 : 1999) {
 		int err;
@@ -126,8 +126,8 @@ TEST(every_flipped_byte_and_every_cut_is_refused)
 /* A transfer reads on from the one it began with; pieces of any size, in any order. */
 TEST(pieces_are_read_anywhere_though_a_newer_one_takes_its_place)
 {
-	static const size_t sizes[] = { 1, 4096, SNAPSHOT_PIECE, 200000 };
-	static char body[3 * SNAPSHOT_PIECE + 99];
+	static const size_t sizes[] = { 1, 4096, SEALED_PIECE, 200000 };
+	static char body[3 * SEALED_PIECE + 99];
 	static struct snapshot_reader r, missing;
 	static struct place p;
 
@@ -136,7 +136,7 @@ TEST(pieces_are_read_anywhere_though_a_newer_one_takes_its_place)
 	place_make(&p);
 	CHECK_INT(save(&p, 7, (struct slice){ body, sizeof(body) }), 0);
 	CHECK_INT(snapshot_open(&r, &p.folder, &key, 7, &p.msg), 0);
-	CHECK_INT(r.length, sizeof(body));
+	CHECK_INT(r.file.length, sizeof(body));
 	CHECK_INT(save(&p, 8, SLICE("newer")), 0);
 	CHECK_INT(snapshot_open(&missing, &p.folder, &key, 7, &p.msg), ERR_NOT_FOUND);
 	for (size_t i = 0; i < 4; i++) {
@@ -157,7 +157,7 @@ TEST(pieces_are_read_anywhere_though_a_newer_one_takes_its_place)
 
 TEST(a_snapshot_put_in_any_pieces_is_the_same_and_an_abandoned_one_is_gone)
 {
-	static char body[2 * SNAPSHOT_PIECE + 5];
+	static char body[2 * SEALED_PIECE + 5];
 	static struct snapshot_writer w;
 	static struct place p;
 
@@ -168,10 +168,10 @@ TEST(a_snapshot_put_in_any_pieces_is_the_same_and_an_abandoned_one_is_gone)
 	for (size_t at = 0, n = 0; at < sizeof(body); at += n) {
 		n = at * 5 % 9973 + 1;
 		n = n < sizeof(body) - at ? n : sizeof(body) - at;
-		CHECK_INT(w.sink.put(w.sink.context, (struct slice){ body + at, n }), 0);
+		CHECK_INT(w.file.sink.put(w.file.sink.context, (struct slice){ body + at, n }), 0);
 	}
 	CHECK_INT(load(&p), ERR_NOT_FOUND);
-	CHECK_INT(w.length, sizeof(body));
+	CHECK_INT(w.file.length, sizeof(body));
 	CHECK_INT(snapshot_finish(&w, &p.msg), 0);
 	CHECK_INT(load(&p), 0);
 	CHECK(slice_equal(buf_slice(&p.out), (struct slice){ body, sizeof(body) }));
@@ -201,7 +201,7 @@ TEST(a_snapshot_has_a_maximum)
 
 	place_make(&p);
 	CHECK_INT(snapshot_begin(&w, &p.folder, &key, 1, &p.msg), 0);
-	w.length = SNAPSHOT_BODY_MAX - sizeof(piece);	/* as if so much had been put */
+	w.file.length = SNAPSHOT_BODY_MAX - sizeof(piece);	/* as if so much had been put */
 	CHECK_INT(snapshot_put(&w, (struct slice){ piece, sizeof(piece) }), 0);
 	CHECK_INT(snapshot_put(&w, SLICE("x")), ERR_LIMIT);
 	CHECK_INT(snapshot_finish(&w, &p.msg), ERR_LIMIT);
@@ -212,7 +212,7 @@ TEST(a_snapshot_has_a_maximum)
 
 TEST(a_full_disk_leaves_the_snapshot_before)
 {
-	static char body[3 * SNAPSHOT_PIECE];
+	static char body[3 * SEALED_PIECE];
 	static struct place p;
 	struct rlimit old, now;
 

@@ -89,10 +89,19 @@ TEST(a_file_of_before_raft_ids_has_raft_id_1)
 	arena_done(&l.arena);
 }
 
+TEST(one_that_was_restored_has_no_raft_id)
+{
+	struct loaded l = load_text("{\"NodeID\":\"n1\",\"RaftID\":\"0\"}");
+
+	CHECK_INT(l.err, 0);
+	CHECK(l.node.raft_id == 0);
+	arena_done(&l.arena);
+}
+
 TEST(what_is_no_node_is_told_apart)
 {
 	static const char *const damaged[] = {
-		"", "{", "{}", "{\"NodeID\":\"\"}", "{\"NodeID\":\"n1\",\"RaftID\":\"0\"}",
+		"", "{", "{}", "{\"NodeID\":\"\"}", "{\"NodeID\":\"n1\",\"RaftID\":\"x\"}",
 		"{\"NodeID\":\"n1\",\"RaftID\":\"-1\"}", "{\"NodeID\":\"n1\",\"RaftID\":7}",
 		"{\"NodeID\":\"n1\",\"RaftID\":\"18446744073709551616\"}",
 	};

@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "applets/manager/manager.h"
+#include "applets/manager/state/state.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "manager_root.h"
+#include "model/session.h"
 #include "unit.h"
 
 enum { RECORDS_MAX = 20000, ANSWERS_MAX = 8192 };
@@ -229,16 +232,6 @@ static struct bench *ready(void)
 	       "\"MemoryBytes\":1000000000}},\"NodeMessage\":\"\"}");
 	run(b);
 	return b;
-}
-
-TEST(of_two_sessions_of_a_node_the_older_ends)
-{
-	struct bench *b = ready();
-
-	CHECK_INT(b->dropped, 0);
-	session(b);
-	CHECK_INT(b->dropped, b->session - 1);
-	close_bench(b);
 }
 
 /* The same disk, another process. */
@@ -722,6 +715,69 @@ TEST(a_status_that_comes_while_its_service_is_removed_is_taken)
 	run(b);
 	CHECK_INT(b->answers[removed].status, 200);
 	CHECK_STR(GET(b, "/tasks"), "[]\n");
+	close_bench(b);
+}
+
+/* The node reports this of its certificate. */
+static void tell(struct bench *b, const struct tls_info *info)
+{
+	struct node_description d = { .hostname = "host1", .tls_info = *info };
+	struct session_report r = { .description = &d };
+	struct json_writer w;
+	struct buf text;
+
+	buf_init(&text, 1 << 16);
+	json_begin(&w, &text);
+	model_encode(&w, &session_report_table, MODEL_STORE, &r);
+	report(b, buf_str(&text));
+	run(b);
+	buf_done(&text);
+}
+
+static const struct cluster *cluster(struct bench *b)
+{
+	return state_cluster(manager_state(b->manager));
+}
+
+TEST(a_new_root_outlives_a_restart_and_counts_when_its_node_tells_of_it)
+{
+	static const char busy[] = "\"RootRotationInProgress\":true";
+	struct bench *b = mem_new(sizeof(*b));
+	struct cluster root = { .root_cert = NULL };
+	struct tls_info wanted;
+	struct arena arena;
+	struct rng rng;
+	char *next;
+
+	arena_init(&arena);
+	rng_init(&rng, 1);
+	open_bench(b);
+	manager_root(&root, &b->config, &rng, &arena);
+	b->config.root_cert = root.root_cert;
+	b->config.root_key = root.root_key;
+	start(b);
+	session(b);
+	CHECK_INT(ca_wanted(cluster(b), &arena, &wanted), 0);
+	tell(b, &wanted);
+	CHECK(has(buf_str(&b->sent), "\"Trust\"") && !has(buf_str(&b->sent), "\"Renew\""));
+	call(b, "POST", arena_printf(&arena, "/swarm/update?version=%llu",
+				     (unsigned long long)cluster(b)->meta.version),
+	     "{\"Name\":\"default\",\"CAConfig\":{\"ForceRotate\":1}}");
+	CHECK(has(GET(b, "/swarm"), busy));
+	CHECK(has(buf_str(&b->sent), "\"Renew\":true"));
+	CHECK_INT(restart(b), 0);
+	session(b);
+	CHECK(has(GET(b, "/swarm"), busy));
+	CHECK_STR(cluster(b)->root_cert, root.root_cert);
+	next = arena_str(&arena, slice_of(cluster(b)->rotation->next_cert));
+	CHECK_INT(ca_wanted(cluster(b), &arena, &wanted), 0);
+	tell(b, &wanted);
+	CHECK(!has(GET(b, "/swarm"), busy));
+	CHECK_STR(cluster(b)->root_cert, next);
+	CHECK_INT(restart(b), 0);
+	CHECK_STR(cluster(b)->root_cert, next);
+	CHECK(!cluster(b)->rotation);
+	arena_done(&arena);
 	close_bench(b);
 }
 

@@ -31,6 +31,9 @@ TEST(a_founders_identity_is_there_again)
 	CHECK_INT(t.anchor_count, 1);
 	CHECK_INT(t.identity.chain_count, 2);
 	CHECK(x509_is_signed_by(t.identity.chain[0], t.identity.chain[1]));
+	CHECK(slice_is(t.roots, t.tls_info.trust_root));
+	CHECK_STR(t.tls_info.cert_issuer_subject, "MBMxETAPBgNVBAMMCHN3YXJtLWNh"); /* swarm-ca */
+	CHECK_INT(strlen(t.tls_info.cert_issuer_public_key), 124);
 	CHECK_INT(trust_save(&t, &dir, &msg), 0);
 	CHECK(stat(scratch_file(path, "identity"), &st) == 0 && (st.st_mode & 07777) == 0600);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "applets/manager/turn.h"
 #include "base/mem.h"
+#include "manager_root.h"
 #include "unit.h"
 
 struct bench {
@@ -10,6 +11,7 @@ struct bench {
 	struct state state;
 	struct rng rng;
 	struct arena arena;
+	struct effects fx;
 	uint64_t now_ms;
 	struct api_manager managers[3];
 	uint32_t manager_count;
@@ -31,7 +33,7 @@ static void watch(void *context, const struct change *change)
 static uint32_t write_one(struct bench *b)
 {
 	struct api_turn view = {
-		.state = &b->state, .rng = &b->rng, .arena = &b->arena,
+		.state = &b->state, .rng = &b->rng, .arena = &b->arena, .fx = &b->fx,
 		.managers = b->managers, .manager_count = b->manager_count,
 	};
 	struct slice entry;
@@ -63,6 +65,7 @@ static struct bench *open_bench(void)
 	state_init(&b->state);
 	rng_init(&b->rng, 1);
 	arena_init(&b->arena);
+	effects_init(&b->fx);
 	b->managers[0] = (struct api_manager){ "n1", "192.0.2.1:2377", 1, 1, 1 };
 	b->managers[1] = (struct api_manager){ "n2", "192.0.2.2:2377", 0, 1, 1 };
 	b->managers[2] = (struct api_manager){ "n3", "192.0.2.3:99", 0, 1, 1 };
@@ -78,6 +81,7 @@ static void close_bench(struct bench *b)
 	turn_done(&b->turn);
 	state_done(&b->state);
 	arena_done(&b->arena);
+	effects_done(&b->fx);
 	mem_free(b);
 }
 
@@ -279,6 +283,157 @@ TEST(a_node_that_has_left_is_down_at_once)
 	CHECK_STR(node(b, "n3"), "ready");
 	down(b, "n3");
 	CHECK_STR(node(b, "n3"), "down: heartbeat failure");
+	close_bench(b);
+}
+
+/* ---- a new root ------------------------------------------------------------------------ */
+
+static void put_cluster(struct bench *b, const struct cluster *c)
+{
+	struct slice entry;
+	struct txn txn;
+
+	txn_init(&txn, 1000);
+	txn_put(&txn, OBJECT_CLUSTER, c);
+	if (txn_finish(&txn, &entry) < 0 ||
+	    state_apply(&b->state, b->state.applied + 1, entry, watch, b, NULL) < 0)
+		abort();
+	txn_done(&txn);
+}
+
+/* A root is on its way; *wanted is what nodes are to tell. */
+static void rotate(struct bench *b, struct tls_info *wanted)
+{
+	struct cluster c = *state_cluster(&b->state);
+
+	if (!c.root_cert)
+		manager_root(&c, &config, &b->rng, &b->arena);
+	if (ca_rotate(&c, &config, &b->rng, 1800000000, &b->arena) < 0 ||
+	    ca_wanted(&c, &b->arena, wanted) < 0)
+		abort();
+	put_cluster(b, &c);
+}
+
+static void tell(struct bench *b, const char *node_id, const struct tls_info *info)
+{
+	struct node_description d = { .hostname = node_id };
+	struct session_report r = { .description = &d };
+
+	if (info)
+		d.tls_info = *info;
+	(void)turn_report(&b->turn, &b->state, node_id, &r);
+	settle(b);
+}
+
+static int is_rotating(struct bench *b)
+{
+	return state_cluster(&b->state)->rotation != NULL;
+}
+
+TEST(a_new_root_counts_when_every_node_tells_of_it)
+{
+	struct bench *b = open_bench();
+	const char *next, *key, *token;
+	struct tls_info wanted, other;
+
+	up(b, "n1");
+	up(b, "n2");
+	up(b, "n3");
+	rotate(b, &wanted);
+	next = arena_str(&b->arena, slice_of(state_cluster(&b->state)->rotation->next_cert));
+	key = arena_str(&b->arena, slice_of(state_cluster(&b->state)->rotation->next_key));
+	token = arena_str(&b->arena, slice_of(state_cluster(&b->state)->worker_token));
+	settle(b);
+	CHECK(is_rotating(b));
+	tell(b, "n1", &wanted);
+	tell(b, "n3", &wanted);
+	CHECK(is_rotating(b));
+	/* One that is down is waited for, too, and so is one of another certificate. */
+	down(b, "n2");
+	b->now_ms += NODE_GRACE_MS;
+	settle(b);
+	CHECK_STR(node(b, "n2"), "down: heartbeat failure");
+	CHECK(is_rotating(b));
+	up(b, "n2");
+	other = wanted;
+	other.cert_issuer_public_key = "b3RoZXI=";
+	tell(b, "n2", &other);
+	CHECK(is_rotating(b));
+	other = wanted;
+	other.trust_root = next;
+	tell(b, "n2", &other);
+	CHECK(is_rotating(b));
+	tell(b, "n2", &wanted);
+	CHECK(!is_rotating(b));
+	CHECK_STR(state_cluster(&b->state)->root_cert, next);
+	CHECK_STR(state_cluster(&b->state)->root_key, key);
+	CHECK(strcmp(state_cluster(&b->state)->worker_token, token) != 0);
+	CHECK(ca_token_fits(state_cluster(&b->state)->worker_token,
+			    slice_of(state_cluster(&b->state)->worker_token)));
+	/* Once. */
+	CHECK_INT(write_one(b), 0);
+	close_bench(b);
+}
+
+TEST(a_new_root_waits_for_a_node_no_more_that_was_removed)
+{
+	struct bench *b = open_bench();
+	struct tls_info wanted;
+	struct slice entry;
+	struct txn txn;
+
+	up(b, "n1");
+	up(b, "n2");
+	rotate(b, &wanted);
+	tell(b, "n1", &wanted);
+	CHECK(is_rotating(b));
+	turn_session(&b->turn, "n2", 0, b->now_ms);
+	txn_init(&txn, 1000);
+	txn_remove(&txn, OBJECT_NODE, "n2", state_node(&b->state, "n2")->meta.version);
+	if (txn_finish(&txn, &entry) < 0 ||
+	    state_apply(&b->state, b->state.applied + 1, entry, watch, b, NULL) < 0)
+		abort();
+	txn_done(&txn);
+	settle(b);
+	CHECK(!is_rotating(b));
+	close_bench(b);
+}
+
+TEST(another_new_root_is_waited_for_anew)
+{
+	struct bench *b = open_bench();
+	struct tls_info first, second;
+
+	up(b, "n1");
+	up(b, "n2");
+	rotate(b, &first);
+	tell(b, "n1", &first);
+	rotate(b, &second);
+	tell(b, "n2", &first);
+	CHECK(is_rotating(b));
+	tell(b, "n1", &second);
+	CHECK(is_rotating(b));
+	tell(b, "n2", &second);
+	CHECK(!is_rotating(b));
+	close_bench(b);
+}
+
+/* ---- addresses and statuses ------------------------------------------------------------ */
+
+/* Of a node that is no manager it is what it says of itself. */
+TEST(a_workers_address_is_its_own)
+{
+	struct session_report r = { .addr = "192.0.2.4:2377" };
+	struct node_description description = { .hostname = "host2" };
+	struct bench *b = open_bench();
+
+	up(b, "n2");
+	CHECK_STR(state_node(&b->state, "n2")->status.addr, "192.0.2.2");
+	b->manager_count = 1;
+	r.description = &description;
+	(void)turn_report(&b->turn, &b->state, "n2", &r);
+	settle(b);
+	CHECK_STR(state_node(&b->state, "n2")->status.addr, "192.0.2.4");
 	close_bench(b);
 }
 

@@ -269,6 +269,30 @@ TEST(session_down_keeps_working_and_catches_up)
 	fake_done(&f);
 }
 
+TEST(a_certificate_that_changed_is_told_with_the_next_step)
+{
+	const struct session_order nothing = { .leave = 0 };
+	char issuer[] = "b2xk";
+
+	fake_init(&f);
+	f.tls_info = (struct tls_info){ "PEM", issuer, "a2V5" };
+	fake_start(&f);
+	fake_run(&f, 500);
+	CHECK_STR(f.issuer, "b2xk");
+	CHECK_INT(f.described, 1);
+	fake_message(&f, &nothing);
+	fake_run(&f, 500);
+	CHECK_INT(f.described, 1);
+	/* The old one's text is gone by then. */
+	memset(issuer, 'x', 4);
+	f.tls_info.cert_issuer_subject = "bmV3";
+	fake_message(&f, &nothing);
+	fake_run(&f, 500);
+	CHECK_STR(f.issuer, "bmV3");
+	CHECK_INT(f.described, 2);
+	fake_done(&f);
+}
+
 TEST(a_gap_asks_for_everything)
 {
 	struct fake_status *t;

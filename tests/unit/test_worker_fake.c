@@ -8,7 +8,6 @@
 #include "quotes.h"
 #include "unit.h"
 
-static const struct worker_config config = { "node1", "host1" };
 static void step(struct fake *f, struct event *ev);
 
 #define COPY(dst, src) snprintf((dst), sizeof(dst), "%s", (src) ? (src) : "")
@@ -53,6 +52,9 @@ static void take_report(struct fake *f, struct slice body)
 	for (uint32_t i = 0; i < r.statuses.count; i++)
 		take_status(f, LIST_AT(&r.statuses, struct session_status, i));
 	f->described += r.description != NULL;
+	CHECK_STR(r.addr, r.description ? "192.0.2.1:2377" : NULL);
+	if (r.description)
+		COPY(f->issuer, r.description->tls_info.cert_issuer_subject);
 	f->left += r.left;
 	f->resyncs += r.resync;
 	if (r.node_message)
@@ -106,7 +108,7 @@ static struct task make_task(struct arena *a, const struct fake_status *s)
 	t.spec.container_spec = arena_new(a, sizeof(*t.spec.container_spec));
 	t.spec.container_spec->image = "app:1";
 	t.slot = (uint64_t)s->slot;
-	t.node_id = config.node_id;
+	t.node_id = "node1";
 	t.desired_state = s->desired;
 	t.status.state = s->state;
 	t.status.message = s->message;
@@ -695,7 +697,8 @@ void fake_start(struct fake *f)
 {
 	struct event ev = { .kind = EVENT_START, .text = SLICE("node1") };
 
-	f->worker = worker_new(&config, ++f->seed);
+	f->worker = worker_new(&(struct worker_config){
+		"node1", "host1", "192.0.2.1:2377", &f->tls_info }, ++f->seed);
 	step(f, &ev);
 	fake_session_up(f);
 }

@@ -71,6 +71,8 @@ struct fake {
 	uint64_t session, version;
 	int went_back;		/* a status went backwards */
 	int reports, left, resyncs, described, exited;
+	struct tls_info tls_info;	/* of the node, as long as it has one */
+	char issuer[64];		/* as it was told last */
 	char node_message[512], netmap[FAKE_TEXT], logged[FAKE_TEXT], log_err[128];
 	int log_ended;
 	char node[FAKE_TEXT];	/* of the last EFFECT_NODE */

@@ -25,7 +25,7 @@ static void write_answer(struct call *c, const struct cluster *cluster, const ch
 	json_put_str(&b->w, "NodeID", node_id);
 	json_put_str(&b->w, "SwarmID", cluster->meta.id);
 	json_put_slice(&b->w, "Certificate", buf_slice(certificate));
-	json_put_str(&b->w, "Trust", cluster->root_cert);
+	json_put_str(&b->w, "Trust", ca_trust(cluster, c->turn->arena));
 	write_managers(c, &b->w);
 	json_close_object(&b->w);
 }

@@ -268,22 +268,15 @@ enum api_outcome system_info(struct call *c)
 
 /* ---- /swarm ---- */
 
-static void write_tls_info(struct json_writer *w, const struct cluster *cluster)
+/* While a root is replaced docker has the old root, which still counts, and the next issuer. */
+static void write_tls_info(struct call *c, struct json_writer *w, const struct cluster *cluster)
 {
-	struct buf subject, key;
+	struct tls_info wanted = { NULL, NULL, NULL };
 
+	(void)ca_wanted(cluster, c->turn->arena, &wanted);	/* without an authority: empty */
+	wanted.trust_root = cluster->root_cert;
 	json_write_key(w, "TLSInfo");
-	json_open_object(w);
-	json_put_str(w, "TrustRoot", text_or(cluster->root_cert, ""));
-	buf_init(&subject, MEMBERS_MAX);
-	buf_init(&key, MEMBERS_MAX);
-	if (cluster->root_cert && ca_issuer(cluster, &subject, &key) == 0) {
-		json_put_slice(w, "CertIssuerSubject", buf_slice(&subject));
-		json_put_slice(w, "CertIssuerPublicKey", buf_slice(&key));
-	}
-	json_close_object(w);
-	buf_done(&subject);
-	buf_done(&key);
+	model_encode(w, &tls_info_table, MODEL_API, &wanted);
 }
 
 void write_cluster(struct call *c, struct body *b, const struct cluster *cluster, int with_tokens)
@@ -294,9 +287,9 @@ void write_cluster(struct call *c, struct body *b, const struct cluster *cluster
 	buf_init(&members, MEMBERS_MAX);
 	json_begin(&w, &members);
 	json_open_object(&w);
-	json_put_bool(&w, "RootRotationInProgress", 0);
+	json_put_bool(&w, "RootRotationInProgress", cluster->rotation != NULL);
 	json_put_i64(&w, "DataPathPort", DATA_PATH_PORT);
-	write_tls_info(&w, cluster);
+	write_tls_info(c, &w, cluster);
 	if (with_tokens) {
 		json_write_key(&w, "JoinTokens");
 		json_open_object(&w);
@@ -426,14 +419,9 @@ static int rotate_tokens(struct call *c, struct cluster *cluster)
 	return 0;
 }
 
-/* Does it ask for another authority than the one there is? */
-static int wants_authority(struct call *c, const struct ca_config *config)
+/* Does it bring an authority along? */
+static int brings_authority(struct call *c, const struct ca_config *config)
 {
-	const struct json *rotate = extra_member(c, config->extra, "ForceRotate");
-	uint64_t times = 0;
-
-	if (rotate && (json_to_u64(rotate, &times) < 0 || times > 0))
-		return 1;
 	return json_string(extra_member(c, config->extra, "SigningCACert")).len > 0 ||
 	       json_string(extra_member(c, config->extra, "SigningCAKey")).len > 0 ||
 	       json_count(extra_member(c, config->extra, "ExternalCAs")) > 0;
@@ -447,8 +435,9 @@ static int check_spec(struct call *c, const struct cluster_spec *spec)
 		fail(c, 400, "swarm spec must be named \"default\"");
 		return -1;
 	}
-	if (wants_authority(c, &spec->ca)) {
-		fail(c, 501, UNIMPLEMENTED "changing the swarm's authority is not supported yet");
+	if (brings_authority(c, &spec->ca)) {
+		fail(c, 501, UNIMPLEMENTED "roots and authorities that the swarm did not make "
+		     "itself are not supported yet");
 		return -1;
 	}
 	if (spec->ca.node_cert_expiry &&
@@ -479,6 +468,21 @@ static void keep_unnamed(struct cluster_spec *spec, const struct cluster_spec *s
 		spec->dispatcher = stored->dispatcher;
 	if (!spec->ca.node_cert_expiry)
 		spec->ca.node_cert_expiry = stored->ca.node_cert_expiry;
+	if (spec->ca.force_rotate < stored->ca.force_rotate)
+		spec->ca.force_rotate = stored->ca.force_rotate;
+}
+
+/* A new root begins its way; where one is on its way, it takes its place, as with docker. 0, or
+ * -1: the error is replied. */
+static int rotate_root(struct call *c, struct cluster *cluster)
+{
+	if (ca_rotate(cluster, c->api->config, c->turn->rng, c->turn->clock_ns / SECOND_NS,
+		      c->turn->arena) < 0) {
+		fail(c, 500, UNKNOWN "the swarm's authority cannot be used");
+		return -1;
+	}
+	effects_log(c->turn->fx, LOG_INFO, "a new root certificate is on its way to all nodes");
+	return 0;
 }
 
 enum api_outcome swarm_update(struct call *c)
@@ -497,6 +501,8 @@ enum api_outcome swarm_update(struct call *c)
 	if (check_spec(c, &cluster.spec) < 0)
 		return API_REPLIED;
 	keep_unnamed(&cluster.spec, &stored, root);
+	if (cluster.spec.ca.force_rotate > stored.ca.force_rotate && rotate_root(c, &cluster) < 0)
+		return API_REPLIED;
 	txn_put(c->turn->txn, OBJECT_CLUSTER, &cluster);
 	return reply_later(c, 200, NULL);
 }

@@ -436,6 +436,7 @@ static int run_node(struct dispatch *d, struct session *s, const struct state *s
 	const struct node *node = state_node(state, s->node_id);
 	const struct cluster *cluster = state_cluster(state);
 	struct session_node told = { .managers = d->managers };
+	struct tls_info wanted;
 	int member = is_manager(d, s);
 
 	if (!s->node_due)
@@ -448,7 +449,8 @@ static int run_node(struct dispatch *d, struct session *s, const struct state *s
 	if (!node || !cluster || !cluster->root_cert)
 		return 0;	/* not written yet: it is noted then */
 	told.role = ca_role(node, member);
-	told.trust = cluster->root_cert;
+	told.trust = ca_trust(cluster, &fx->arena);
+	told.renew = ca_wanted(cluster, &fx->arena, &wanted) == 0 && ca_must_renew(&wanted, node);
 	send(s, &(struct session_order){ .node = &told }, fx);
 	return 0;
 }
