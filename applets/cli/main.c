@@ -155,8 +155,9 @@ static int read_secret(struct cli *cli, const char *prompt, struct buf *out, str
 	catch_interrupts();
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
-	write_out(cli, CLI_ERR, slice_of(prompt));
+	/* It forgets what was typed before, so it comes first. */
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	write_out(cli, CLI_ERR, slice_of(prompt));
 	err = read_line(out, msg);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
 	write_out(cli, CLI_ERR, slice_of("\n"));

@@ -83,6 +83,16 @@ int ca_token(const struct manager_config *config, struct rng *rng, const char *r
 	return err;
 }
 
+void ca_unlock_key(const struct manager_config *config, struct rng *rng,
+		   char text[UNLOCK_TEXT_LEN + 1])
+{
+	struct seal_key drawn;
+
+	draw(config, rng, "swarmbox unlock key", &drawn);
+	unlock_build(&drawn, text);
+	mem_wipe(&drawn, sizeof(drawn));
+}
+
 int ca_token_fits(const char *token, struct slice given)
 {
 	struct token own, other;

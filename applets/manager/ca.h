@@ -36,6 +36,9 @@ extern const char ca_manager_unit[];
  * the root cannot be read. */
 int ca_token(const struct manager_config *config, struct rng *rng, const char *root_cert,
 	     char text[TOKEN_TEXT_LEN + 1]);
+/* A new unlock key, drawn likewise. */
+void ca_unlock_key(const struct manager_config *config, struct rng *rng,
+		   char text[UNLOCK_TEXT_LEN + 1]);
 /* Is it the one? In constant time. */
 int ca_token_fits(const char *token, struct slice given);
 

@@ -21,6 +21,7 @@
 #include "applets/manager/main_address.h"
 #include "applets/manager/main_commands.h"
 #include "applets/manager/main_node.h"
+#include "applets/swarm/swarm.h"
 #include "base/mem.h"
 #include "codec/netmap.h"
 #include "http/fetch.h"
@@ -43,7 +44,7 @@ enum {
 struct start_options {
 	const char *data_dir, *run_dir, *engine;
 	const char *listen_addr, *advertise_addr, *default_addr_pool, *token, *availability;
-	int foreground, force_new_cluster;
+	int foreground, force_new_cluster, autolock;
 };
 
 #define OPTION(member, name_, kind_, placeholder_, default_, help_) \
@@ -74,6 +75,8 @@ static const struct option init_options[] = {
 	AVAILABILITY,
 	OPTION(default_addr_pool, "default-addr-pool", OPTION_STRING, "SUBNET", "10.0.0.0/8",
 	       "Pool that networks get their subnets from"),
+	OPTION(autolock, "autolock", OPTION_FLAG, NULL, NULL,
+	       "Managers wait for an unlock key when they start again"),
 	OPTION(force_new_cluster, "force-new-cluster", OPTION_FLAG, NULL, NULL,
 	       "Make this node the swarm's only manager; all it has recorded is kept"),
 	FOREGROUND,
@@ -372,7 +375,8 @@ static int run_detached(struct daemon_config *c)
 	return daemon_run(c);
 }
 
-/* Waits for what the daemon says: 0 when it is ready, and the role that it has. */
+/* Waits for what the daemon says: 0 when it is ready, and the role that it has; 1 when it is
+ * locked. */
 static int wait_ready(int fd, const struct daemon_config *c, char role[ROLE_LEN + 1],
 		      struct errmsg *msg)
 {
@@ -392,13 +396,16 @@ static int wait_ready(int fd, const struct daemon_config *c, char role[ROLE_LEN 
 		snprintf(role, ROLE_LEN + 1, "%.*s", (int)strcspn(text + 6, "\n"), text + 6);
 		return 0;
 	}
+	if (n > 0 && slice_has_prefix(slice_of(text), "locked"))
+		return 1;
 	return errmsg_set(msg, ERR_IO, "%s", n > 0 ? text : "the daemon ended: see its log");
 }
 
+/* The exit status, or < 0: it runs, but waits for its unlock key, and that was said. */
 static int start_detached(struct daemon_config *c, const char *what, char role[ROLE_LEN + 1])
 {
 	struct errmsg msg = { { 0 } };
-	int fds[2];
+	int fds[2], said;
 	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
@@ -411,10 +418,15 @@ static int start_detached(struct daemon_config *c, const char *what, char role[R
 		_exit(run_detached(c));
 	}
 	close(fds[1]);
-	if (wait_ready(fds[0], c, role, &msg) < 0)
-		return fail(what, &msg);
+	said = wait_ready(fds[0], c, role, &msg);
 	close(fds[0]);
-	return 0;
+	if (said < 0)
+		return fail(what, &msg);
+	if (said == 0)
+		return 0;
+	fprintf(stderr, "swarmbox: %s: this node is locked: it waits for the swarm's unlock key, "
+		"which 'swarmbox swarm unlock' gives it\n", what);
+	return -1;
 }
 
 static int parse(const struct command *command, const char *path, struct arena *a, int argc,
@@ -447,6 +459,17 @@ static void say_welcome(const struct daemon_config *c)
 	       "    swarmbox swarm join-token manager\n\n"
 	       "The docker command talks to it with DOCKER_HOST=unix://%s\n",
 	       c->node.node_id, c->api_path);
+	if (c->unlock_key[0])
+		printf("\n" SWARM_UNLOCK_HELP, (int)strlen(c->unlock_key), c->unlock_key);
+}
+
+static void draw_unlock_key(struct daemon_config *c)
+{
+	struct seal_key key;
+
+	entropy_fill(key.bytes, sizeof(key.bytes));
+	unlock_build(&key, c->unlock_key);
+	mem_wipe(&key, sizeof(key));
 }
 
 static void host_name(struct manager_config *node)
@@ -498,6 +521,8 @@ static int start_new(struct daemon_config *c, const struct start_options *o, con
 	c->create = 1;
 	if (o->token)
 		take_token(c, o->token);
+	if (o->autolock == OPTION_YES)
+		draw_unlock_key(c);
 	c->availability = o->availability;
 	if (stay)
 		return daemon_run(c);
@@ -557,6 +582,9 @@ static int start_forced(struct daemon_config *c, const struct start_options *o, 
 	else if (o->default_addr_pool)
 		errmsg_set(&msg, ERR_INVALID, "--force-new-cluster: the address pool stays as it "
 			   "was: leave --default-addr-pool out");
+	else if (o->autolock != 0)
+		errmsg_set(&msg, ERR_INVALID, "--force-new-cluster: managers lock as before: leave "
+			   "--autolock out, and see 'swarmbox swarm update' for after it");
 	else if (!msg.text[0] && move_node(c, o, a, &msg) == 0)
 		msg.text[0] = '\0';	/* it may tell of a daemon that has gone by now */
 	if (msg.text[0])
@@ -576,46 +604,48 @@ static int start_forced(struct daemon_config *c, const struct start_options *o, 
 }
 
 static int start_with(const struct command *command, const struct option_result *r,
-		      const char *name, struct arena *a)
+		      const char *name, struct daemon_config *c, struct arena *a)
 {
-	static struct daemon_config c = { .ready_fd = -1 };
 	const struct start_options *o = r->values;
 	struct errmsg msg = { { 0 } };
 	const char *manager = NULL;
 	char role[ROLE_LEN + 1];
 
-	if (take_options(r, &c, &msg) < 0)
+	if (take_options(r, c, &msg) < 0)
 		return fail(name, &msg);
-	host_name(&c.node);
-	c.node.engine_socket = c.engine_path;
-	c.node.data_dir = c.data_dir;
+	host_name(&c->node);
+	c->node.engine_socket = c->engine_path;
+	c->node.data_dir = c->data_dir;
 	if (command == init_commands && o->force_new_cluster == OPTION_YES)
-		return start_forced(&c, o, a);
+		return start_forced(c, o, a);
 	if (command == join_commands &&
 	    address_full(a, "HOST", r->args[0], NULL, &manager, &msg) < 0)
 		return fail(name, &msg);
 	if (command != manager_commands && command != worker_commands)
-		return start_new(&c, o, manager, a);
-	if (!daemon_node_exists(c.data_dir)) {
+		return start_new(c, o, manager, a);
+	if (!daemon_node_exists(c->data_dir)) {
 		errmsg_set(&msg, ERR_NOT_FOUND, "%s holds no node of a swarm: make one with "
-			   "'swarmbox init' or 'swarmbox join'", c.data_dir);
+			   "'swarmbox init' or 'swarmbox join'", c->data_dir);
 		return fail(name, &msg);
 	}
-	return o->foreground == OPTION_NO ? start_detached(&c, name, role) : daemon_run(&c);
+	return o->foreground == OPTION_NO ? start_detached(c, name, role) : daemon_run(c);
 }
 
 static int start(const struct command *command, const char *path, int argc, char **argv)
 {
+	static struct daemon_config c = { .ready_fd = -1 };
 	struct option_result r;
 	struct arena a;
 	int status;
 
+	daemon_hide();
 	arena_init(&a);
 	status = parse(command, path, &a, argc, argv, &r);
 	if (status == 0)
-		status = start_with(command, &r, argv[0], &a);
+		status = start_with(command, &r, argv[0], &c, &a);
+	mem_wipe(c.unlock_key, sizeof(c.unlock_key));
 	arena_done(&a);
-	return status < 0 ? 0 : status;		/* < 0: help was all that was asked for */
+	return status < 0 ? 0 : status;	/* < 0: only help was asked for, or the node is locked */
 }
 
 int init_main(int argc, char **argv)

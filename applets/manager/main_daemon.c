@@ -140,6 +140,11 @@ static void on_signal(void *context, int signal)
 
 	if (signal == SIGHUP)
 		return;
+	if (!d->manager) {	/* locked */
+		d->ended = 1;
+		loop_stop(&d->loop);
+		return;
+	}
 	log_printf(LOG_INFO, "stopping: containers keep running");
 	server_stop(&d->server);
 	daemon_deliver(d, WORKER, &ev);
@@ -148,19 +153,25 @@ static void on_signal(void *context, int signal)
 
 static void on_request(void *context, uint64_t id, const struct http_head *head, struct slice body)
 {
+	struct daemon *d = context;
 	struct event ev = {
 		.kind = EVENT_REQUEST, .id = id, .method = head->method, .target = head->target,
 		.body = body, .text = http_head_find(head, "Content-Type"),
 	};
 
-	daemon_deliver(context, MANAGER, &ev);
+	if (d->manager)
+		daemon_deliver(d, MANAGER, &ev);
+	else
+		lock_request(d, &ev);
 }
 
 static void on_gone(void *context, uint64_t id)
 {
 	struct event ev = { .kind = EVENT_REQUEST_GONE, .id = id };
+	struct daemon *d = context;
 
-	daemon_deliver(context, MANAGER, &ev);
+	if (d->manager)
+		daemon_deliver(d, MANAGER, &ev);
 }
 
 static void on_engine_reply(void *context, uint64_t id, int status, struct slice body,
@@ -258,7 +269,7 @@ static void call_engine(struct daemon *d, const struct effect *x)
 	engine_call(&d->engine, &request);
 }
 
-static void answer(struct daemon *d, const struct effect *x)
+void daemon_answer(struct daemon *d, const struct effect *x)
 {
 	struct http_reply reply = {
 		.status = x->status, .content_type = x->text, .headers = x->target,
@@ -296,12 +307,13 @@ static void carry_out(struct daemon *d, enum who who, const struct effect *x)
 	case EFFECT_SNAPSHOT_SAVE: disk_save(d, x); break;
 	case EFFECT_SNAPSHOT_READ: disk_read(d, x); break;
 	case EFFECT_SNAPSHOT_STORE: disk_store(d, x); break;
+	case EFFECT_LOCK: lock_seal(d, x); break;
 	case EFFECT_RESTART: disk_restart(d, x); break;
 	case EFFECT_PEERS:
 	case EFFECT_PEER_DIAL:
 	case EFFECT_PEER_DROP:
 	case EFFECT_PEER_SEND: links_effect(d, x); break;
-	case EFFECT_REPLY: answer(d, x); break;
+	case EFFECT_REPLY: daemon_answer(d, x); break;
 	case EFFECT_REPLY_CHUNK: server_piece(&d->server, x->id, x->body, x->more); break;
 	case EFFECT_SESSION_SEND:
 	case EFFECT_SESSION_DROP: session_effect(d, who, x); break;
@@ -319,9 +331,11 @@ static void carry_out(struct daemon *d, enum who who, const struct effect *x)
 static int create_node(struct daemon *d, struct errmsg *msg)
 {
 	struct daemon_config *c = d->config;
-	int err;
+	int err = lock_create(d, msg);
 
 	d->founder = c->node.begin == RAFT_FOUND;
+	if (err < 0)
+		return err;
 	if (d->founder)
 		err = trust_found(d->trust, c->node.node_id, c->node.swarm_id,
 				  clock_wall_ns() / SECOND_NS, msg);
@@ -346,6 +360,9 @@ static int load_node(struct daemon *d, struct errmsg *msg)
 				  c->data_dir);
 	if (d->founder && c->node.begin == RAFT_JOIN)
 		c->node.begin = RAFT_FOUND;
+	err = lock_wait(d, msg);
+	if (err < 0 || d->ended)
+		return err;
 	err = trust_load(d->trust, &d->dir, msg);
 	if (err == ERR_NOT_FOUND)
 		return errmsg_set(msg, ERR_CORRUPT, "%s/identity: missing, so this node has no "
@@ -374,7 +391,7 @@ static int open_node(struct daemon *d, struct errmsg *msg)
 		return errmsg_set(msg, ERR_EXISTS, "This node is already part of a swarm. Use "
 				  "\"swarmbox leave\" to leave this swarm first.");
 	err = c->create ? create_node(d, msg) : load_node(d, msg);
-	if (err == 0 && d->trust->root_key.len) {
+	if (err == 0 && !d->ended && d->trust->root_key.len) {
 		c->node.swarm_id = arena_str(&d->arena,
 					     slice_of(d->trust->cert.subject.organisation));
 		c->node.root_cert = arena_str(&d->arena, d->trust->roots);
@@ -402,21 +419,31 @@ static void make_machines(struct daemon *d)
 	}
 }
 
-static int open_sockets(struct daemon *d, struct errmsg *msg)
+int daemon_listen(struct daemon *d, int (*serves)(struct slice method, struct slice target),
+		  struct errmsg *msg)
 {
 	static const char headers[] =
 		"Api-Version: 1.41\r\nDocker-Experimental: false\r\nOstype: linux\r\n"
 		"Server: Docker/swarmbox-" SB_VERSION " (linux)\r\n";
-	int err;
+	int err = loop_signals(&d->loop, on_signal, d, msg);
 
-	d->server_handler = (struct server_handler){ d, manager_serves, on_request, on_gone };
-	d->engine_handler = (struct engine_handler){ d, on_engine_reply, on_engine_data };
+	if (err < 0)
+		return err;
+	d->server_handler = (struct server_handler){ d, serves, on_request, on_gone };
 	server_init(&d->server, &d->loop, &d->server_handler, slice_of(headers),
 		    d->config->engine_path);
-	engine_init(&d->engine, &d->loop, &d->engine_handler, d->config->engine_path);
 	err = server_listen(&d->server, d->config->api_path, 0660, msg);
 	if (err == 0 && d->config->api_tcp[0])
 		err = server_listen_tcp(&d->server, d->config->api_tcp, msg);
+	return err;
+}
+
+static int open_ends(struct daemon *d, struct errmsg *msg)
+{
+	int err = lb_process_init(&d->lb, &d->loop, d->config->run_dir, msg);
+
+	d->engine_handler = (struct engine_handler){ d, on_engine_reply, on_engine_data };
+	engine_init(&d->engine, &d->loop, &d->engine_handler, d->config->engine_path);
 	return err < 0 ? err : links_start(d, msg);
 }
 
@@ -522,11 +549,12 @@ static int prepare(struct daemon *d, struct errmsg *msg)
 {
 	int err = file_mkdirs(d->config->run_dir, 0755, msg);
 
+	raise_limit();
 	if (err == 0)
 		err = loop_init(&d->loop, msg);
 	if (err == 0)
 		err = open_node(d, msg);
-	if (err < 0)
+	if (err < 0 || d->ended)
 		return err;
 	if (!d->config->create)
 		(void)follow_address(d);
@@ -535,16 +563,13 @@ static int prepare(struct daemon *d, struct errmsg *msg)
 	if (d->config->node.worker && d->config->node.begin == RAFT_FORCE)
 		return errmsg_set(msg, ERR_INVALID, "--force-new-cluster: this node is a worker: "
 				  "only a manager has recorded the swarm");
+	if (!d->is_manager && d->config->node.unlock_key)
+		lock_open(d);
 	make_machines(d);
-	raise_limit();
 	err = disk_recover(d, msg);
-	if (err == 0)
-		err = loop_signals(&d->loop, on_signal, d, msg);
-	if (err == 0)
-		err = lb_process_init(&d->lb, &d->loop, d->config->run_dir, msg);
-	if (err == 0)
-		err = open_sockets(d, msg);
-	return err;
+	if (err == 0 && !d->server.loop)	/* else it was locked */
+		err = daemon_listen(d, manager_serves, msg);
+	return err < 0 ? err : open_ends(d, msg);
 }
 
 /* The same program, from the start, with what the disk holds. */
@@ -559,9 +584,21 @@ static void start_anew(struct daemon *d)
 	snprintf(host, sizeof(host), c->api_tcp[0] ? "tcp://%s" : "unix://%s",
 		 c->api_tcp[0] ? c->api_tcp : c->api_path);
 	loop_signals_restore(&d->loop);
+	lock_bequeath(d);
 	execv("/proc/self/exe", argv);
 	log_printf(LOG_ERROR, "cannot start anew: %s", strerror(errno));
 	d->status = 1;
+}
+
+/* It ended before it was a manager: refused, or never unlocked. */
+static int end_early(struct daemon *d)
+{
+	if (d->server.loop) {
+		server_flush(&d->server, FLUSH_MS);
+		(void)unlink(d->config->api_path);
+	}
+	datadir_close(&d->dir);
+	return d->status;
 }
 
 int daemon_run(struct daemon_config *config)
@@ -583,8 +620,10 @@ int daemon_run(struct daemon_config *config)
 		if (config->create && err != ERR_EXISTS && d.dir.folder.path[0])
 			(void)datadir_wipe(&d.dir, NULL);	/* as if nothing had been tried */
 		daemon_tell(&d, msg.text);
-		return 1;
+		d.status = 1;
 	}
+	if (err < 0 || d.ended)
+		return end_early(&d);
 	loop_before_sleep(&d.loop, end_turn, &d);
 	begin(&d);
 	if (!d.ended && loop_run(&d.loop, &msg) < 0) {

@@ -60,7 +60,7 @@ int disk_recover(struct daemon *d, struct errmsg *msg)
 
 /* ---- the log -------------------------------------------------------------------- */
 
-static void log_failed(struct daemon *d, const struct errmsg *msg)
+void disk_failed(struct daemon *d, const struct errmsg *msg)
 {
 	struct event ev = { .kind = EVENT_WAL_FAILED, .text = slice_of(msg->text) };
 
@@ -83,7 +83,7 @@ void disk_append(struct daemon *d, const struct effect *x)
 	if (err < 0) {
 		if (!msg.text[0])
 			errmsg_set(&msg, err, "%s", err_text(err));
-		log_failed(d, &msg);
+		disk_failed(d, &msg);
 	}
 }
 
@@ -95,7 +95,7 @@ int disk_sync(struct daemon *d)
 	if (d->log_failed || d->wal.last == d->wal.durable)
 		return 0;
 	if (wal_sync(&d->wal, &msg) < 0) {
-		log_failed(d, &msg);
+		disk_failed(d, &msg);
 		return 1;
 	}
 	ev.id = d->wal.durable;

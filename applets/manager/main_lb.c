@@ -113,13 +113,16 @@ static void run(struct lb_process *p)
 	char *argv[] = { "swarmbox", "lb", "--netmap", p->netmap, NULL };
 
 	loop_signals_restore(p->loop);
+	(void)syscall(SYS_close_range, 3, ~0U, 0);
 	execv("/proc/self/exe", argv);
 	_exit(127);
 }
 
+/* As long as the child holds copies of our connections, one that we close is still watched. So it
+ * gives up all of them first, and vfork returns after that. */
 static void start(struct lb_process *p)
 {
-	pid_t pid = fork();
+	pid_t pid = vfork();
 
 	if (pid == 0)
 		run(p);
@@ -157,6 +160,8 @@ void lb_process_start(struct lb_process *p)
 
 void lb_process_stop(struct lb_process *p)
 {
-	if (p->pid > 0)
-		(void)kill(p->pid, SIGTERM);	/* it may have ended already */
+	pid_t pid = p->pid > 0 ? p->pid : find_running(p);
+
+	if (pid > 0)
+		(void)kill(pid, SIGTERM);	/* it may have ended already */
 }

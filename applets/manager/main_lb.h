@@ -27,6 +27,7 @@ int lb_process_init(struct lb_process *p, struct loop *l, const char *run_dir,
 		    struct errmsg *msg);
 /* Adopts or starts it; the status that is there is told at once. */
 void lb_process_start(struct lb_process *p);
-/* Ends it in good order: its connections may finish. Nothing is waited for. */
+/* Ends it in good order, also one that was not adopted: its connections may finish. Nothing is
+ * waited for. */
 void lb_process_stop(struct lb_process *p);
 #endif

@@ -7,6 +7,7 @@
  *	main_agent.c    the node's own agent: its sessions, what it is told of the node
  *	main_address.c  where the node is reached
  *	main_renew.c    its next certificate, in time, or because it is to be something else
+ *	main_lock.c     what the unlock key opens
  */
 #ifndef SB_APPLETS_MANAGER_MAIN_PRIVATE_H
 #define SB_APPLETS_MANAGER_MAIN_PRIVATE_H
@@ -116,8 +117,15 @@ struct daemon {
 
 /* Gives a machine its event: at once, or after the step that is under way. */
 void daemon_deliver(struct daemon *d, enum who who, struct event *ev);
-/* What who started this daemon is told, once: "ready ROLE\n", or why it does not get ready. */
+/* What who started this daemon is told, once: "ready ROLE\n", "locked\n", or why it does not get
+ * ready. */
 void daemon_tell(struct daemon *d, const char *text);
+/* Takes signals and answers the API; what serves says is ours comes to the manager, or to
+ * lock_request before there is one. */
+int daemon_listen(struct daemon *d, int (*serves)(struct slice method, struct slice target),
+		  struct errmsg *msg);
+/* EFFECT_REPLY. */
+void daemon_answer(struct daemon *d, const struct effect *x);
 /* Ends, and begins anew from what the disk holds. */
 void daemon_restart(struct daemon *d);
 
@@ -133,6 +141,8 @@ void disk_read(struct daemon *d, const struct effect *x);
 void disk_store(struct daemon *d, const struct effect *x);
 void disk_restart(struct daemon *d, const struct effect *x);
 void disk_wipe(struct daemon *d);
+/* The data folder cannot be written: the manager hears of it, once. */
+void disk_failed(struct daemon *d, const struct errmsg *msg);
 void disk_done(struct daemon *d);
 
 /* ---- main_links.c ---- */
@@ -169,6 +179,23 @@ void renewal_start(struct daemon *d);
 /* The certificate says what the node is not to be any more. */
 void renewal_now(struct daemon *d);
 void renewal_done(struct daemon *d);
+
+/* ---- main_lock.c ---- */
+
+/* A new folder that is to be locked from the start, with config->unlock_key; else nothing. Before
+ * anything is sealed in it. */
+int lock_create(struct daemon *d, struct errmsg *msg);
+/* Returns when the data folder is open: at once, or when somebody has given the key. Until then the
+ * API is served as far as it goes without (daemon_listen). d->ended: not any more, this process was
+ * stopped or the node has left. */
+int lock_wait(struct daemon *d, struct errmsg *msg);
+void lock_request(struct daemon *d, const struct event *ev);
+/* EFFECT_LOCK. Wipes it. */
+void lock_seal(struct daemon *d, const struct effect *x);
+/* This node is no manager any more, and so does not lock. */
+void lock_open(struct daemon *d);
+/* Before the process begins anew as another program: that one need not be unlocked again. */
+void lock_bequeath(struct daemon *d);
 
 /* ---- main_join.c ---- */
 

@@ -36,6 +36,7 @@ struct manager *manager_new(const struct manager_config *config, uint64_t seed)
 	turn_init(&m->turn);
 	install_init(m);
 	members_init(m);
+	autolock_init(m);
 	relay_begin(m);
 	arena_init(&m->scratch);
 	buf_init(&m->out, OUT_MAX);
@@ -47,6 +48,7 @@ void manager_free(struct manager *m)
 	requests_done(&m->requests);
 	relay_done(m);
 	install_done(m);
+	autolock_done(m);
 	turn_done(&m->turn);
 	api_done(&m->api);
 	dispatch_done(&m->dispatch);
@@ -203,6 +205,7 @@ static void apply_entry(struct step *s, const struct raft_entry *e)
 		if (err < 0)
 			control_refused(&m->control, &m->state);
 	}
+	autolock_run(s);	/* who is told that managers lock now can count on this one */
 	if (e->kind == RAFT_COMMAND)
 		serve_applied(s, e->index, err, &msg);
 }
@@ -340,6 +343,7 @@ static void on_start(struct step *s)
 
 	if (m->config->worker)
 		return;
+	autolock_start(m);
 	if (raft_start(&m->raft, s->ev->id, m->config->begin, m->members.about,
 		       step_update(s)) < 0) {
 		effects_log(s->fx, LOG_ERROR, "records are missing between the snapshot and the "
@@ -718,8 +722,8 @@ static void set_timer(struct step *s)
 				 m->stop_after_ms : m->stop_ms);
 	next = step_sooner(next, m->forward_ms);
 	next = step_sooner(next, m->members.ask_ms);
-	if (relay_is_due(m) || (m->leading && m->leave_deadline_ms == 0 &&
-				dispatch_is_due(&m->dispatch)))
+	next = step_sooner(next, relay_deadline_ms(m));
+	if (m->leading && m->leave_deadline_ms == 0 && dispatch_is_due(&m->dispatch))
 		next = s->ev->now_ms;
 	next = step_sooner(next, api_deadline(&m->api));	/* 1: at once */
 	effects_add(s->fx, EFFECT_TIMER, 0)->deadline_ms = next;
@@ -777,6 +781,7 @@ void manager_step(struct manager *m, const struct event *event, struct effects *
 	members_purge(&s);
 	relay_run(&s);
 	run_api(&s);
+	autolock_run(&s);
 	install_save(&s);
 	serve_outgoing(&s);
 	run_stop(&s);

@@ -41,8 +41,11 @@ struct manager_config {		/* all borrowed for the manager's life */
 	int availability;		/* enum node_availability; likewise: of this node */
 	/* Likewise: its id (NULL: drawn), its authority as PEM (NULL: nobody can join it). */
 	const char *swarm_id, *root_cert, *root_key;
+	/* What the data folder's key is sealed with, as text (crypt/token.h); NULL: with nothing.
+	 * A new swarm's managers lock with it. Copied. */
+	const char *unlock_key;
 	const char *error;		/* for /info: why this node can do nothing; NULL: it can */
-	struct seal_key secrets;	/* random: what join tokens are drawn from */
+	struct seal_key secrets;	/* random: what the swarm's secrets are drawn from */
 	const char *engine_socket;	/* for /info: where the local engine is */
 	const char *data_dir;		/* for /info */
 	uint32_t snapshot_entries;	/* a snapshot after so many; 0: MANAGER_LOG_ENTRIES_MAX */
@@ -66,7 +69,7 @@ int manager_recover_record(struct manager *m, uint64_t number, struct slice reco
 
 /* Events: START, TIMER, STOP, FLUSH, WAL_DONE, WAL_FAILED, SNAPSHOT_*, PEER_*, REQUEST,
  * REQUEST_GONE, SESSION_UP/DOWN/MESSAGE. Effects: TIMER, LOG, EXIT, FLUSH, WAL_APPEND, SNAPSHOT_*,
- * PEERS, PEER_*, REPLY, REPLY_CHUNK, SESSION_SEND, SESSION_DROP, RESTART, NODE, WIPE. */
+ * PEERS, PEER_*, REPLY, REPLY_CHUNK, SESSION_SEND, SESSION_DROP, LOCK, RESTART, NODE, WIPE. */
 void manager_step(struct manager *m, const struct event *ev, struct effects *fx);
 /* After EFFECT_SNAPSHOT_SAVE, before the next step: the snapshot's bytes. 0, or what the sink
  * said. */

@@ -5,6 +5,7 @@
  *	relay.c     agents' sessions, of our own agent and through other managers
  *	members.c   who is a manager: joining, leaving, promoting
  *	install.c   snapshots: our own, from the leader, for followers
+ *	autolock.c  what the data folder's key is sealed with
  */
 #ifndef SB_APPLETS_MANAGER_PRIVATE_H
 #define SB_APPLETS_MANAGER_PRIVATE_H
@@ -13,6 +14,7 @@
 #include "applets/manager/peer.h"
 #include "applets/manager/request.h"
 #include "applets/manager/turn.h"
+#include "crypt/token.h"
 
 enum {
 	/* Numbers of requests and sessions that come from other managers have this bit, so that
@@ -40,6 +42,7 @@ struct relay {
 	struct map by_id, by_peer;
 	struct relayed *first, *last;	/* connected to us; those of an older leadership first */
 	uint64_t leadership;		/* counts them: agents begin anew with each */
+	uint64_t next_ms;		/* no more of them before then */
 };
 
 /* Somebody who wants to be a manager, or none any more. */
@@ -91,6 +94,12 @@ struct install {
 	struct buf head;		/* the first bytes, until the meta is whole */
 };
 
+/* What the data folder's key is sealed with, and from which entry on the state can tell. */
+struct autolock {
+	char key[UNLOCK_TEXT_LEN + 1];	/* "" = nothing */
+	uint64_t after;
+};
+
 struct manager {
 	const struct manager_config *config;
 	struct rng rng;
@@ -106,6 +115,7 @@ struct manager {
 	struct relay relay;
 	struct members members;
 	struct install install;
+	struct autolock autolock;
 	struct arena scratch;		/* of one step */
 	struct buf out;			/* the message being built */
 	uint64_t last_remote;		/* newest number with REMOTE_BIT */
@@ -199,9 +209,10 @@ void relay_message(struct step *s);
 void relay_peer(struct step *s, uint64_t peer, const struct peer_message *message);
 void relay_peer_down(struct step *s, uint64_t peer);
 /* Another leader, or the same in another term: agents begin anew with it, as relay_run has them
- * do, some in a step. */
+ * do, some at a time. */
 void relay_leader(struct step *s);
-int relay_is_due(const struct manager *m);
+/* When it has something to do; 0 = it has not. */
+uint64_t relay_deadline_ms(const struct manager *m);
 void relay_run(struct step *s);
 /* Is it the session of the agent of this very node? */
 int relay_is_own(const struct manager *m, uint64_t session);
@@ -247,4 +258,13 @@ void install_read(struct step *s);
 void install_piece(struct step *s, const struct raft_message *piece);
 void install_drop(struct step *s);
 void install_stored(struct step *s);
+
+/* ---- autolock.c ---- */
+
+void autolock_init(struct manager *m);
+void autolock_done(struct manager *m);
+/* Before Raft starts: the log is as it was loaded. */
+void autolock_start(struct manager *m);
+/* Tells the driver when the swarm has another unlock key, or none, than our folder. */
+void autolock_run(struct step *s);
 #endif

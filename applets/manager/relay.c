@@ -12,7 +12,8 @@
 #include "base/mem.h"
 
 enum {
-	RESTARTS_PER_STEP = 128,
+	RESTARTS_AT_ONCE = 128,
+	RESTARTS_EVERY_MS = 10,	/* what they have to say goes through between */
 	DROP_OTHER = 2,		/* EFFECT_SESSION_DROP's status */
 };
 
@@ -293,20 +294,30 @@ void relay_leader(struct step *s)
 	s->m->relay.leadership++;
 }
 
-int relay_is_due(const struct manager *m)
+static int is_stale(const struct manager *m)
 {
 	return m->relay.first && m->relay.first->leadership != m->relay.leadership;
 }
 
+uint64_t relay_deadline_ms(const struct manager *m)
+{
+	return is_stale(m) ? m->relay.next_ms : 0;
+}
+
 void relay_run(struct step *s)
 {
-	for (int i = 0; i < RESTARTS_PER_STEP && relay_is_due(s->m); i++) {
-		struct relayed *r = s->m->relay.first;
+	struct relay *relay = &s->m->relay;
+
+	if (!is_stale(s->m) || s->ev->now_ms < relay->next_ms)
+		return;
+	for (int i = 0; i < RESTARTS_AT_ONCE && is_stale(s->m); i++) {
+		struct relayed *r = relay->first;
 
 		unlink_local(s->m, r);
 		link_local(s->m, r);
 		drop(s, r, 0);
 	}
+	relay->next_ms = s->ev->now_ms + RESTARTS_EVERY_MS;
 }
 
 /* The leadership's own books of them are thrown away as a whole. */

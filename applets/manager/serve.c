@@ -155,6 +155,7 @@ static void run(struct step *s, struct request *r)
 		proposed(&one, r, &turn, is_txn);
 		break;
 	case API_LEAVE:
+	case API_UNLOCK:
 		assert(0);	/* served where it comes */
 		break;
 	}

@@ -282,6 +282,7 @@ static void write_cluster(const struct manager_config *config, struct rng *rng,
 		.raft = { 10000, &no_old_snapshots, 500, 10, 1 },
 		.dispatcher.heartbeat_period = 5 * SECOND_NS,
 		.ca.node_cert_expiry = CA_NODE_S * SECOND_NS,
+		.encryption.auto_lock_managers = config->unlock_key != NULL,
 	} };
 	struct strings pool = { 0 };
 	char id[ID_LEN + 1], worker[TOKEN_TEXT_LEN + 1], manager[TOKEN_TEXT_LEN + 1];
@@ -296,6 +297,7 @@ static void write_cluster(const struct manager_config *config, struct rng *rng,
 		c.worker_token = worker;
 		c.manager_token = manager;
 	}
+	c.unlock_key = config->unlock_key;
 	txn_put(txn, OBJECT_CLUSTER, &c);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "applets/swarm/private.h"
+#include "applets/swarm/swarm.h"
 #include "base/mem.h"
 
 static const struct swarm_edit no_edits[] = { { .section = NULL } };
@@ -85,11 +86,7 @@ int swarm_print_unlock_key(struct cli *cli, int quiet, struct errmsg *msg)
 	if (quiet)
 		cli_printf(cli, CLI_OUT, "%.*s\n", SLICE_ARGS(key));
 	else
-		cli_printf(cli, CLI_OUT, "To unlock a swarm manager after it restarts, run the "
-			"`swarmbox swarm unlock`\ncommand and provide the following key:\n\n"
-			"    %.*s\n\nRemember to store this key in a password manager, since "
-			"without it you\nwill not be able to restart the manager.\n",
-			SLICE_ARGS(key));
+		cli_printf(cli, CLI_OUT, SWARM_UNLOCK_HELP, SLICE_ARGS(key));
 	return 0;
 }
 

@@ -153,17 +153,12 @@ static int key_write(const struct datadir *d, struct slice content, struct errms
 	return file_write(path, content, 0600, FILE_DURABLE, msg);
 }
 
-static int key_write_plain(const struct datadir *d, struct errmsg *msg)
-{
-	return key_write(d, (struct slice){ (const char *)d->key.bytes, SEAL_KEY_LEN }, msg);
-}
-
 static int make(struct datadir *d, struct errmsg *msg)
 {
 	int err;
 
 	entropy_fill(d->key.bytes, sizeof(d->key.bytes));
-	err = key_write_plain(d, msg);
+	err = key_write(d, (struct slice){ (const char *)d->key.bytes, SEAL_KEY_LEN }, msg);
 	return err < 0 ? err : datadir_finish(d, msg);
 }
 
@@ -245,20 +240,45 @@ int datadir_unlock(struct datadir *d, const struct seal_key *unlock, struct errm
 	return 0;
 }
 
+/* The new key file is in its place. What it replaces would lie on in blocks without a name, and is
+ * written over as well as a disk lets us: no error of that undoes the change. */
+static void scrub(int old)
+{
+	static const uint8_t zeros[LOCKED_LEN];
+
+	if (old < 0)
+		return;
+	(void)!pwrite(old, zeros, sizeof(zeros), 0);
+	(void)fdatasync(old);
+	close(old);
+}
+
+static int key_replace(const struct datadir *d, struct slice content, struct errmsg *msg)
+{
+	int old = openat(d->folder.fd, "key", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	int err = key_write(d, content, msg);
+
+	if (err == 0)
+		scrub(old);
+	else if (old >= 0)
+		close(old);
+	return err;
+}
+
 int datadir_lock(const struct datadir *d, const struct seal_key *unlock, struct errmsg *msg)
 {
 	static const uint8_t nonce[SEAL_NONCE_LEN];
 	uint8_t bytes[LOCKED_LEN] = LOCKED;
+	struct slice plain = { (const char *)d->key.bytes, SEAL_KEY_LEN };
 	struct seal_key key;
 
 	if (!unlock)
-		return key_write_plain(d, msg);
+		return key_replace(d, plain, msg);
 	entropy_fill(bytes + 8, SEAL_SALT_LEN);
 	seal_derive(unlock, bytes + 8, LOCKED_PURPOSE, &key);
-	seal_close(&key, nonce, SLICE(LOCKED), (struct slice){ (const char *)d->key.bytes,
-		   SEAL_KEY_LEN }, bytes + LOCKED_HEAD);
+	seal_close(&key, nonce, SLICE(LOCKED), plain, bytes + LOCKED_HEAD);
 	mem_wipe(&key, sizeof(key));
-	return key_write(d, (struct slice){ (char *)bytes, LOCKED_LEN }, msg);
+	return key_replace(d, (struct slice){ (char *)bytes, LOCKED_LEN }, msg);
 }
 
 /* As examine, with the lock held. */

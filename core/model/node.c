@@ -142,6 +142,14 @@ static const struct table ca_config_table = {
 	"CAConfig", sizeof(struct ca_config), offsetof(struct ca_config, extra), ca_config_fields,
 };
 
+static const struct field encryption_fields[] = {
+	ROW(encryption_config, auto_lock_managers, "AutoLockManagers", FIELD_BOOL, 0),
+	{ 0 },
+};
+static const struct table encryption_table = {
+	"EncryptionConfig", sizeof(struct encryption_config), TABLE_NO_EXTRA, encryption_fields,
+};
+
 static const struct field cluster_spec_fields[] = {
 	ROW(cluster_spec, name, "Name", FIELD_STRING, OMIT),
 	ROW(cluster_spec, labels, "Labels", FIELD_LABELS, 0),
@@ -150,6 +158,9 @@ static const struct field cluster_spec_fields[] = {
 	ROW_TABLE(cluster_spec, raft, "Raft", FIELD_STRUCT, 0, &raft_table),
 	ROW_TABLE(cluster_spec, dispatcher, "Dispatcher", FIELD_STRUCT, 0, &dispatcher_table),
 	ROW_TABLE(cluster_spec, ca, "CAConfig", FIELD_STRUCT, 0, &ca_config_table),
+	ROW(cluster_spec, task_defaults, "TaskDefaults", FIELD_RAW, OMIT),
+	ROW_TABLE(cluster_spec, encryption, "EncryptionConfig", FIELD_STRUCT, 0,
+		  &encryption_table),
 	{ 0 },
 };
 const struct table cluster_spec_table = {
@@ -187,6 +198,7 @@ static const struct field cluster_fields[] = {
 		  &rotation_table),
 	ROW(cluster, worker_token, "WorkerToken", FIELD_STRING, OMIT | FIELD_INTERNAL),
 	ROW(cluster, manager_token, "ManagerToken", FIELD_STRING, OMIT | FIELD_INTERNAL),
+	ROW(cluster, unlock_key, "UnlockKey", FIELD_STRING, OMIT | FIELD_INTERNAL),
 	ROW_TABLE(cluster, removed, "Removed", FIELD_LIST, OMIT | FIELD_INTERNAL, &removed_table),
 	{ 0 },
 };

@@ -95,6 +95,8 @@ enum effect_kind {
 	EFFECT_PEER_DIAL,	/* target = ADDRESS:PORT: connect with whoever is there */
 	EFFECT_PEER_DROP,	/* id = raft id: end the connection with it */
 	EFFECT_PEER_SEND,	/* id = raft id, body; dropped when there is no connection */
+	EFFECT_LOCK,		/* body = unlock key as text: seal the data folder's key with it;
+				 * empty: with none. Only when it is another one */
 	EFFECT_RESTART,		/* the disk failed: when it can be written again, EVENT_STOP-like
 				 * end and a new start from what is on it; text = why */
 	/* worker */

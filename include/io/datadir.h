@@ -45,7 +45,7 @@ int datadir_key_parse(struct slice bytes, struct seal_key *key);
 /* The key of a folder that is locked. ERR_DENIED: not with this unlock key. Else as folder_read. */
 int datadir_unlock(struct datadir *d, const struct seal_key *unlock, struct errmsg *msg);
 /* From now on, and after each start, the key can only be had with unlock; NULL: by everybody who
- * reads the file. An error of file_write: it is as it was. */
+ * reads the file. What the file held is written over. An error of file_write: it is as it was. */
 int datadir_lock(const struct datadir *d, const struct seal_key *unlock, struct errmsg *msg);
 /* Wipes the key from memory and gives up the lock. */
 void datadir_close(struct datadir *d);

@@ -84,6 +84,10 @@ struct ca_config {
 	struct slice extra;
 };
 
+struct encryption_config {
+	int auto_lock_managers;
+};
+
 struct cluster_spec {
 	const char *name;	/* "default" */
 	struct labels labels;
@@ -91,6 +95,8 @@ struct cluster_spec {
 	struct raft_settings raft;
 	struct dispatcher_config dispatcher;
 	struct ca_config ca;
+	struct slice task_defaults;	/* JSON, as it came */
+	struct encryption_config encryption;
 	struct slice extra;
 };
 
@@ -116,6 +122,7 @@ struct cluster {
 	const char *root_cert, *root_key;
 	struct root_rotation *rotation;	/* NULL: none is under way */
 	const char *worker_token, *manager_token;
+	const char *unlock_key;		/* likewise; SWMKEY-1-...; NULL: managers do not lock */
 	struct list removed;	/* struct removed_node; internal */
 };
 

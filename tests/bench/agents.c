@@ -42,8 +42,7 @@ struct host {
 struct agent {
 	char node_id[ID_LEN + 1];
 	uint64_t session;
-	int up, orders;			/* orders with assignments, of this session */
-	uint32_t tasks;
+	int has_orders;			/* of this session */
 };
 
 static struct host hosts[MANAGERS];
@@ -98,8 +97,8 @@ static void agent_begin(uint32_t i)
 	struct agent *a = &agents[i];
 
 	a->session = ++sessions << SESSION_SHIFT | i;
-	a->up = 1;
-	a->orders = 0;
+	ready -= a->has_orders != 0;
+	a->has_orders = 0;
 	post(HOST, (struct event){ .kind = EVENT_SESSION_UP, .id = a->session,
 				   .text = slice_of(a->node_id) });
 	report(HOST, a->session, a->node_id);
@@ -127,7 +126,8 @@ static void agent_order(uint32_t i, struct slice body)
 	     "an order that does not parse");
 	r.statuses.items = items;
 	if (order.assign) {
-		ready += a->orders++ == 0;
+		ready += !a->has_orders;
+		a->has_orders = 1;
 		touched += watching ? order.assign->removed.count : 0;
 	}
 	for (uint32_t k = 0; order.assign && k < order.assign->tasks.count; k++) {
@@ -136,7 +136,6 @@ static void agent_order(uint32_t i, struct slice body)
 		touched += watching && t->desired_state > TASK_RUNNING;
 		items[r.statuses.count++] = (struct session_status){ t->meta.id, {
 			.timestamp = t->status.timestamp, .state = TASK_RUNNING } };
-		a->tasks += t->status.state < TASK_RUNNING;
 	}
 	if (r.statuses.count) {
 		buf_init(&text, 1 << 20);
@@ -437,7 +436,7 @@ int main(int argc, char **argv)
 
 	begin_watching();
 	for (uint32_t i = 0; i < agent_count; i++)
-		agents[i].orders = 0;
+		agents[i].has_orders = 0;
 	begun = now_us();
 	hosts[0].dead = 1;
 	for (uint32_t h = 1; h < MANAGERS; h++)

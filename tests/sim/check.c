@@ -639,6 +639,14 @@ static int is_member(const struct host *host)
 	return host->used && !host->exited;
 }
 
+/* Its folder can be opened with the swarm's key, if there is one, and with no other. */
+static int is_sealed(const struct host *host)
+{
+	const struct cluster *c = state_cluster(manager_state(host->manager));
+
+	return c && strcmp(host->store.lock, c->unlock_key ? c->unlock_key : "") == 0;
+}
+
 /* One manager: it is a voter, knows the leader and has all there is. */
 static int check_manager(const struct host *host, const struct raft *leader, char why[256])
 {
@@ -660,7 +668,10 @@ static int check_manager(const struct host *host, const struct raft *leader, cha
 	check_explain(why, "%s has %llu of %llu entries", host->name,
 		      (unsigned long long)host->applied,
 		      (unsigned long long)host->sim->checks.committed_count);
-	return host->applied == host->sim->checks.committed_count;
+	if (host->applied != host->sim->checks.committed_count)
+		return 0;
+	check_explain(why, "%s is not sealed with the swarm's key", host->name);
+	return is_sealed(host);
 }
 
 int check_agreed(struct sim *sim, char why[256])

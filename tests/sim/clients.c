@@ -1,5 +1,5 @@
-/* Users: they create, change and remove services and networks, drain the node, read. Contracts
- * are in sim.h. */
+/* Users: they create, change and remove services and networks, drain the node, have managers lock,
+ * read. Contracts are in sim.h. */
 #include <stdio.h>
 #include <string.h>
 #include "sim.h"
@@ -244,6 +244,21 @@ static void change_node(struct sim *sim, const struct host *inactive)
 					      slice_of(body)) != NULL;
 }
 
+/* Managers are to lock, with this key or another one, or not. */
+static void change_swarm(struct sim *sim)
+{
+	const struct cluster *c = state_cluster(&sim->checks.shadow);
+	char target[96], body[96];
+
+	if (!c)
+		return;
+	snprintf(target, sizeof(target), "/swarm/update?version=%llu&rotateManagerUnlockKey=%s",
+		 (unsigned long long)c->meta.version, pick(sim, "true", "false", "true"));
+	snprintf(body, sizeof(body), "{\"Name\":\"default\",\"EncryptionConfig\":{"
+		 "\"AutoLockManagers\":%s}}", pick(sim, "true", "false", "true"));
+	clients_send(sim, NULL, REQUEST_SWARM, "POST", target, slice_of(body));
+}
+
 static void read_something(struct sim *sim)
 {
 	static const char *const targets[] = {
@@ -396,6 +411,8 @@ static void tick(struct sim *sim, struct happening *h)
 		change_network(sim);
 	} else if (what < 15) {
 		change_node(sim, rng_chance(&sim->rng, 1, 2) ? inactive_host(sim) : NULL);
+	} else if (what < 16) {
+		change_swarm(sim);
 	} else {
 		read_something(sim);
 	}
@@ -509,6 +526,7 @@ static void answered(struct sim *sim, struct client_request *r, const struct eff
 	case REQUEST_MEMBER:
 		sim->marks[MARK_GONE] += x->status == 200;
 		break;
+	case REQUEST_SWARM:
 	case REQUEST_LOGS:
 	case REQUEST_NONE:
 		break;

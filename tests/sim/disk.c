@@ -236,11 +236,27 @@ static void undo_add(struct disk *d, struct disk_inode *inode, int cached, uint6
 	d->undo = u;
 }
 
+/* What is written over a damaged place is what is to be there when it is healed. */
+static void scars_written(struct disk *d, const struct disk_inode *inode, const uint8_t *from,
+			  size_t n, uint64_t offset)
+{
+	for (int i = 0; i < d->scar_count; i++) {
+		struct disk_scar *s = &d->scars[i];
+		uint64_t begin = s->offset > offset ? s->offset : offset;
+		uint64_t end = s->offset + s->len < offset + n ? s->offset + s->len : offset + n;
+
+		if (s->inode == inode && begin < end)
+			memcpy(s->bytes + (begin - s->offset), from + (begin - offset),
+			       (size_t)(end - begin));
+	}
+}
+
 static void put(struct disk *d, struct disk_inode *inode, const uint8_t *from, size_t n,
 		uint64_t offset)
 {
 	if (d->syncing == 2)
 		undo_add(d, inode, 1, 0, NULL);
+	scars_written(d, inode, from, n, offset);
 	for (size_t done = 0; done < n;) {
 		size_t number = (size_t)(offset + done) / DISK_PAGE;
 		size_t at = (offset + done) % DISK_PAGE;

@@ -428,7 +428,7 @@ static void trace_effect(struct host *host, enum who who, const struct effect *x
 		[EFFECT_REPLY] = "reply", [EFFECT_SESSION_SEND] = "send",
 		[EFFECT_SESSION_DROP] = "drop", [EFFECT_PEERS] = "peers",
 		[EFFECT_PEER_DIAL] = "dial", [EFFECT_PEER_DROP] = "cut", [EFFECT_PEER_SEND] = "to",
-		[EFFECT_RESTART] = "restart",
+		[EFFECT_RESTART] = "restart", [EFFECT_LOCK] = "lock",
 		[EFFECT_ENGINE_CALL] = "call", [EFFECT_ENGINE_CANCEL] = "cancel",
 		[EFFECT_PUBLISH] = "publish", [EFFECT_EXIT] = "exit", [EFFECT_LOG] = "log",
 		[EFFECT_WIPE] = "wipe", [EFFECT_REPLY_CHUNK] = "chunk", [EFFECT_NODE] = "node",
@@ -476,6 +476,7 @@ static void carry_out(struct host *host, enum who who, const struct effect *x)
 	case EFFECT_SNAPSHOT_SAVE: store_save(host, x); break;
 	case EFFECT_SNAPSHOT_READ: store_read(host, x); break;
 	case EFFECT_SNAPSHOT_STORE: store_piece(host, x); break;
+	case EFFECT_LOCK: store_lock(host, x->body); break;
 	case EFFECT_RESTART: store_restart(host); break;
 	case EFFECT_PEERS:
 	case EFFECT_PEER_DIAL:

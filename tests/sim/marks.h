@@ -86,6 +86,8 @@
 	X(MARK_ADOPTED, "container adopted") \
 	X(MARK_SESSION, "session cut") \
 	X(MARK_DRAIN, "node drained") \
+	X(MARK_LOCKED, "data folder sealed with an unlock key") \
+	X(MARK_OPENED, "and with none again") \
 	X(MARK_CREATED, "service created") \
 	X(MARK_UPDATED, "service updated") \
 	X(MARK_REMOVED, "service removed") \

@@ -27,6 +27,7 @@
 #include "base/rng.h"
 #include "base/step.h"
 #include "codec/json.h"
+#include "crypt/token.h"
 #include "disk.h"
 #include "io/snapshot.h"
 #include "io/wal.h"
@@ -165,6 +166,10 @@ struct store {
 	int created;		/* there is, or was, a log */
 	int forced;		/* to be started as the only one that is left */
 	char contacts[128];
+	/* The key file: sealed with it ("" = with nothing), as the cluster's object of that version
+	 * has it. */
+	char lock[UNLOCK_TEXT_LEN + 1];
+	uint64_t lock_version;
 };
 
 /* One end of a connection between managers. */
@@ -256,8 +261,8 @@ struct client_network {
 
 enum request_kind {
 	REQUEST_NONE, REQUEST_CREATE, REQUEST_UPDATE, REQUEST_REMOVE, REQUEST_NET_CREATE,
-	REQUEST_NET_REMOVE, REQUEST_NODE, REQUEST_READ, REQUEST_LOGS, REQUEST_LEAVE,
-	REQUEST_MEMBER,
+	REQUEST_NET_REMOVE, REQUEST_NODE, REQUEST_SWARM, REQUEST_READ, REQUEST_LOGS,
+	REQUEST_LEAVE, REQUEST_MEMBER,
 	/* of the store: from here on */
 	REQUEST_PUT, REQUEST_CAS, REQUEST_DELETE, REQUEST_GET, REQUEST_STALE, REQUEST_WAIT,
 };
@@ -433,6 +438,8 @@ void store_save(struct host *host, const struct effect *x);
 void store_read(struct host *host, const struct effect *x);
 void store_piece(struct host *host, const struct effect *x);
 void store_restart(struct host *host);
+/* EFFECT_LOCK. */
+void store_lock(struct host *host, struct slice key);
 /* The end of a turn: what was appended is synced. */
 void store_sync(struct host *host);
 int store_due(const struct host *host);

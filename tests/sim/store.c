@@ -2,6 +2,7 @@
  * What a host's driver does with log and snapshots: applets/manager/main_disk.c in simulated time,
  * over the shipped wal and snapshot files. Contracts are in sim.h.
  */
+#include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
 #include "sim.h"
@@ -149,6 +150,7 @@ static int recover(struct host *host, struct errmsg *msg)
 		.begin = begin, .record = record,
 	};
 	host->config.raft_id = s->raft_id;
+	host->config.unlock_key = s->lock[0] ? s->lock : NULL;
 	host->config.contacts = s->contacts;
 	host->config.begin = s->forced ? RAFT_FORCE : s->founder ? RAFT_FOUND : RAFT_JOIN;
 	/* It lost all, or died when it had cut off what was damaged. */
@@ -290,6 +292,25 @@ void store_sync(struct host *host)
 	h->id = s->wal.durable;
 	host->busy = host->sim->plan.blocking;
 	host->busy_us = host->sim->now_us;
+}
+
+/* ---- the key file ---------------------------------------------------------------- */
+
+void store_lock(struct host *host, struct slice key)
+{
+	struct store *s = &host->store;
+	const struct cluster *c = state_cluster(manager_state(host->manager));
+
+	if (s->failed || host->dying)
+		return;
+	if (!c || c->meta.version < s->lock_version)
+		sim_fail(host->sim, "%s: its folder is sealed by an older change than before",
+			 host->name);
+	else
+		s->lock_version = c->meta.version;
+	host->sim->marks[MARK_LOCKED] += key.len > 0;
+	host->sim->marks[MARK_OPENED] += key.len == 0;
+	snprintf(s->lock, sizeof(s->lock), "%.*s", SLICE_ARGS(key));
 }
 
 /* ---- snapshots ------------------------------------------------------------------- */

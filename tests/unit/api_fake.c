@@ -91,6 +91,7 @@ struct api_turn api_fake_turn(struct api_fake *f)
 		.state = &f->state, .dispatch = &f->dispatch, .rng = &f->rng,
 		.arena = &f->arena, .fx = &f->fx, .wall_ns = 2000,
 		.clock_ns = API_FAKE_CLOCK_S * SECOND_NS, .ready = f->ready,
+		.locked = f->locked,
 		.managers = f->managers, .manager_count = f->manager_count,
 	};
 }
@@ -127,6 +128,7 @@ int api_fake_call(struct api_fake *f, const char *method, const char *target, co
 	txn_init(&txn, turn.wall_ns);
 	turn.txn = &txn;
 	f->outcome = api_request(&f->api, &turn, &ev);
+	f->unlock_key = turn.unlock_key;
 	if (f->outcome == API_PROPOSED) {
 		err = apply(f, &txn, &msg);
 		if (err < 0)

@@ -14,10 +14,11 @@ struct api_fake {
 	struct effects fx;
 	uint64_t request;	/* id of the last one */
 	uint64_t now_ms;
-	int ready;
+	int ready, locked;
 	struct api_manager managers[5];	/* node1, the leader, at first */
 	uint32_t manager_count;
 	enum api_outcome outcome;	/* of the last request, as all that follow */
+	struct seal_key unlock_key;	/* API_UNLOCK */
 	int status;
 	const char *type;	/* content type, "" if none */
 	const char *headers;	/* further lines */

@@ -348,6 +348,11 @@ static void carry_out(struct swarm *w, uint32_t node, const struct effect *x)
 	case EFFECT_PEER_DROP: n->dropped++; break;
 	case EFFECT_EXIT: n->exited++; break;
 	case EFFECT_WIPE: n->wiped++; break;
+	case EFFECT_LOCK:
+		snprintf(n->lock, sizeof(n->lock), "%.*s", SLICE_ARGS(x->body));
+		n->locks++;
+		n->unanswered = w->answers[w->requests].status == 0;
+		break;
 	case EFFECT_NODE: n->told_role++; break;
 	case EFFECT_RESTART: n->restarts++; break;
 	case EFFECT_WAL_APPEND: append(n, x); break;
@@ -568,6 +573,7 @@ void swarm_start(struct swarm *w, uint32_t node)
 	if (n->last > 0 || n->snapshot.index)
 		n->config.begin = RAFT_JOIN;
 	n->disk_stuck = 0;
+	n->config.unlock_key = n->lock[0] ? n->lock : NULL;
 	n->manager = manager_new(&n->config, 7 * node + n->starts);
 	if (n->snapshot.index)
 		must(manager_recover_snapshot(n->manager, buf_slice(&n->snapshot.bytes),

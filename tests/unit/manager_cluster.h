@@ -46,6 +46,9 @@ struct swarm_node {
 	struct buf orders;		/* of this session, by line */
 	uint32_t sessions;		/* so many began */
 	int exited, wiped, restarts;
+	char lock[64];			/* what the folder is sealed with */
+	int locks;			/* so often it was sealed anew */
+	int unanswered;			/* when it was last, the newest request was that */
 	int told_role;			/* so often: EFFECT_NODE */
 	int dropped;			/* connections: EFFECT_PEER_DROP */
 };

@@ -1,6 +1,7 @@
 /* /_ping, /version, /info, /swarm, /nodes, /networks, and which requests are ours. */
 #include <string.h>
 #include "api_fake.h"
+#include "crypt/token.h"
 #include "unit.h"
 
 #define FAILED "rpc error: code = FailedPrecondition desc = "
@@ -188,9 +189,8 @@ TEST(swarm_update)
 		{ "?version=1", "{\"Name\":\"x\"}", 400, "swarm spec must be named \"default\"" },
 		{ "?version=1&rotateWorkerToken=xx", "{\"Name\":\"default\"}", 400,
 		  "invalid value for rotateWorkerToken: xx" },
-		{ "?version=1&rotateManagerUnlockKey=true", "{\"Name\":\"default\"}", 501,
-		  "rpc error: code = Unimplemented desc = rotateManagerUnlockKey is not supported "
-		  "yet" },
+		{ "?version=1&rotateManagerUnlockKey=2", "{\"Name\":\"default\"}", 400,
+		  "invalid value for rotateManagerUnlockKey: 2" },
 		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"ForceRotate\":1}}", 500,
 		  "rpc error: code = Unknown desc = the swarm's authority cannot be used" },
 		{ "?version=1", "{\"Name\":\"default\",\"CAConfig\":{\"NodeCertExpiry\":"
@@ -207,9 +207,6 @@ TEST(swarm_update)
 		  "{\"Protocol\":\"cfssl\"}],\"ForceRotate\":1}}", 501,
 		  "rpc error: code = Unimplemented desc = roots and authorities that the swarm "
 		  "did not make itself are not supported yet" },
-		{ "?version=1", "{\"Name\":\"default\",\"EncryptionConfig\":{"
-		  "\"AutoLockManagers\":true}}", 501,
-		  "rpc error: code = Unimplemented desc = locking managers is not supported yet" },
 	};
 
 	api_fake_init(&fake);
@@ -233,6 +230,129 @@ TEST(swarm_update)
 	CHECK_INT(state_cluster(&fake.state)->spec.dispatcher.heartbeat_period, 7);
 	CHECK_INT(state_cluster(&fake.state)->spec.ca.node_cert_expiry, INT64_C(3600000000000));
 	CHECK_STR(labels_get(&state_cluster(&fake.state)->spec.labels, "a"), "b");
+	api_fake_done(&fake);
+}
+
+static const char *shown;	/* the unlock key after update_lock; "" if there is none */
+
+static void update_lock(const char *query, const char *members)
+{
+	uint64_t version = state_cluster(&fake.state)->meta.version;
+	const char *stored;
+
+	CHECK_INT(api_fake_call(&fake, "POST", arena_printf(&fake.arena,
+		  "/swarm/update?version=%llu%s", (unsigned long long)version, query),
+		  arena_printf(&fake.arena, "{\"Name\":\"default\"%s}", members)), 200);
+	CHECK_INT(api_fake_call(&fake, "GET", "/swarm/unlockkey", NULL), 200);
+	shown = arena_str(&fake.arena, json_string(json_get(api_fake_json(&fake), "UnlockKey")));
+	stored = state_cluster(&fake.state)->unlock_key;
+	CHECK_STR(shown, stored ? stored : "");
+	CHECK_INT(api_fake_call(&fake, "GET", "/swarm", NULL), 200);
+	CHECK_INT(strstr(fake.body, "\"AutoLockManagers\":true") != NULL, *shown != '\0');
+	CHECK(!strstr(fake.body, "SWMKEY") && !strstr(fake.body, "UnlockKey"));
+	CHECK_INT(api_fake_call(&fake, "GET", "/info", NULL), 200);
+	CHECK(!strstr(fake.body, "SWMKEY"));
+}
+
+TEST(an_unlock_key_is_drawn_kept_rotated_and_forgotten)
+{
+	static const char on[] = ",\"EncryptionConfig\":{\"AutoLockManagers\":true}";
+	static const char off[] = ",\"EncryptionConfig\":{\"AutoLockManagers\":false}";
+	static const char rotate[] = "&rotateManagerUnlockKey=true";
+	static const struct {
+		const char *query, *members;
+		int locks, is_other;	/* than before */
+	} cases[] = {
+		{ "", "", 0, 0 }, { rotate, "", 0, 0 }, { "", off, 0, 0 }, { "", on, 1, 1 },
+		{ "", on, 1, 0 }, { "&rotateManagerUnlockKey=false", "", 1, 0 },
+		{ "&rotateManagerToken=false", ",\"Labels\":{}", 1, 0 }, { rotate, "", 1, 1 },
+		{ rotate, on, 1, 1 }, { rotate, off, 0, 1 }, { "", on, 1, 1 },
+	};
+	const char *before = "";
+	struct seal_key key;
+
+	api_fake_init(&fake);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		update_lock(cases[i].query, cases[i].members);
+		CHECK_INT(unlock_parse(slice_of(shown), &key) == 0, cases[i].locks);
+		CHECK_INT(strcmp(shown, before) != 0, cases[i].is_other);
+		before = shown;
+	}
+	api_fake_done(&fake);
+}
+
+#define LOCKED "Swarm is encrypted and needs to be unlocked before it can be used. Please use " \
+	"\"docker swarm unlock\" to unlock it."
+
+static void start_locked(void)
+{
+	api_fake_init(&fake);
+	state_done(&fake.state);
+	state_init(&fake.state);
+	fake.ready = 0;
+	fake.locked = 1;
+	fake.manager_count = 0;
+}
+
+TEST(a_locked_node_tells_what_it_is_and_no_more)
+{
+	static const char *const closed[][2] = {
+		{ "GET", "/swarm" }, { "GET", "/swarm/unlockkey" }, { "GET", "/nodes" },
+		{ "GET", "/services" }, { "POST", "/services/create" }, { "GET", "/secrets" },
+		{ "POST", "/swarm/update?version=1" }, { "POST", "/swarm/init" },
+		{ "POST", "/swarm/join" }, { "POST", "/swarm/enrol" },
+		{ "POST", "/swarm/enrol/node1" }, { "GET", "/v1/kv/a?stale" },
+		{ "PUT", "/v1/kv/a" }, { "GET", "/containers/json" }, { "GET", "/nothing" },
+		{ "GET", "/v1.41/tasks" }, { "DELETE", "/networks/a" },
+	};
+	const struct json *swarm;
+
+	start_locked();
+	for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++) {
+		CHECK_STR(api_fake_error(&fake, closed[i][0], closed[i][1], "{}"), LOCKED);
+		CHECK_INT(fake.status, 503);
+	}
+	CHECK_INT(api_fake_call(&fake, "GET", "/_ping", NULL), 200);
+	CHECK_INT(api_fake_call(&fake, "HEAD", "/v1.41/_ping", NULL), 200);
+	CHECK_INT(api_fake_call(&fake, "GET", "/version", NULL), 200);
+	CHECK_INT(api_fake_call(&fake, "GET", "/v1.41/info", NULL), 200);
+	swarm = json_get(api_fake_json(&fake), "Swarm");
+	CHECK(slice_is(json_string(json_get(swarm, "LocalNodeState")), "locked"));
+	CHECK(slice_is(json_string(json_get(swarm, "Error")), LOCKED));
+	CHECK(!json_is_true(json_get(swarm, "ControlAvailable")));
+	CHECK(!json_get(swarm, "Cluster"));
+	api_fake_done(&fake);
+}
+
+TEST(a_locked_node_takes_a_key_or_leaves_by_force)
+{
+	static const char *const none[] = {
+		"{}", "{\"UnlockKey\":\"\"}", "{\"UnlockKey\":7}",
+		"{\"UnlockKey\":\"SWMTKN-1-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+		"{\"UnlockKey\":\"SWMKEY-1-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+		"{\"UnlockKey\":\"SWMKEY-1-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA \"}",
+	};
+	struct seal_key key = { "one key" };
+	char text[UNLOCK_TEXT_LEN + 1];
+
+	start_locked();
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		CHECK_STR(api_fake_error(&fake, "POST", "/swarm/unlock", none[i]),
+			  "invalid key string");
+		CHECK_INT(fake.status, 400);
+	}
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/unlock", "["), 400);
+	unlock_build(&key, text);
+	CHECK_INT(api_fake_call(&fake, "POST", "/swarm/unlock", arena_printf(&fake.arena,
+		  "{\"UnlockKey\":\"%s\"}", text)), 0);
+	CHECK_INT(fake.outcome, API_UNLOCK);
+	CHECK(memcmp(&fake.unlock_key, &key, sizeof(key)) == 0);
+	CHECK_STR(api_fake_error(&fake, "POST", "/swarm/leave", NULL),
+		  "Swarm is encrypted and locked. Please unlock it first or use `--force` to "
+		  "ignore this message.");
+	CHECK_INT(fake.status, 503);
+	api_fake_call(&fake, "POST", "/swarm/leave?force=1", NULL);
+	CHECK_INT(fake.outcome, API_LEAVE);
 	api_fake_done(&fake);
 }
 

@@ -192,6 +192,35 @@ TEST(a_locked_folder_opens_with_its_unlock_key_alone)
 	scratch_remove(path);
 }
 
+TEST(what_the_key_file_held_is_written_over)
+{
+	struct seal_key unlock = { "one key" };
+	static struct datadir d;
+	char path[SCRATCH_PATH], key[SCRATCH_PATH];
+	struct errmsg msg = { { 0 } };
+	char *bytes;
+	size_t n = 0;
+
+	scratch_make(path);
+	CHECK_INT(datadir_open(&d, path, &msg), 0);
+	snprintf(key, sizeof(key), "%s", scratch_file(path, "key"));
+	for (int i = 0; i < 3; i++) {		/* open, sealed, sealed anew */
+		CHECK_INT(link(key, scratch_file(path, "old")), 0);
+		CHECK_INT(datadir_lock(&d, i < 2 ? &unlock : NULL, &msg), 0);
+		bytes = scratch_read(scratch_file(path, "old"), &n);
+		CHECK(bytes != NULL && n >= SEAL_KEY_LEN);
+		for (size_t k = 0; k < n; k++)
+			CHECK_INT(bytes[k], 0);
+		free(bytes);
+		CHECK_INT(unlink(scratch_file(path, "old")), 0);
+	}
+	bytes = scratch_read(key, &n);
+	CHECK(n == SEAL_KEY_LEN && memcmp(bytes, d.key.bytes, n) == 0);
+	free(bytes);
+	datadir_close(&d);
+	scratch_remove(path);
+}
+
 TEST(a_log_can_be_wiped_alone)
 {
 	static struct datadir d;

@@ -38,7 +38,7 @@ static const struct route routes[] = {
 	{ "POST", "/swarm/enrol/{}", swarm_renew, API_READ },
 	{ "POST", "/swarm/update", swarm_update, API_CHANGE },
 	{ "GET", "/swarm/unlockkey", swarm_unlock_key, API_READ },
-	{ "POST", "/swarm/unlock", swarm_unlock, API_CHANGE },
+	{ "POST", "/swarm/unlock", swarm_unlock, API_HERE },
 	{ "GET", "/nodes", node_list, API_READ },
 	{ "GET", "/nodes/{}", node_inspect, API_READ },
 	{ "POST", "/nodes/{}/update", node_update, API_CHANGE },
@@ -428,6 +428,13 @@ enum api_outcome fail_not_ready(struct call *c)
 		    "trouble connecting to the cluster.");
 }
 
+/* What needs nothing of what a locked data folder holds. */
+static int answers_locked(const struct route *r)
+{
+	return r->run == system_ping || r->run == system_version || r->run == system_info ||
+	       r->run == swarm_unlock || r->run == swarm_leave;
+}
+
 static enum api_outcome run(struct call *c)
 {
 	const struct route *route;
@@ -440,6 +447,8 @@ static enum api_outcome run(struct call *c)
 	c->query = url.query;
 	version = http_path_version(&url.path);
 	route = find_route(c->ev->method, url.path, &part);
+	if (c->turn->locked && !(route && answers_locked(route)))
+		return fail(c, 503, LOCKED);
 	if (!route)
 		return fail(c, 404, "page not found");
 	if (check_api_version(c, version) < 0)

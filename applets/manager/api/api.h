@@ -47,6 +47,7 @@ enum api_outcome {
 			 * may be under way. When it is applied, api_applied answers */
 	API_WAITS,	/* a read that waits for a change: api_due will answer it */
 	API_LEAVE,	/* this node shall leave: the manager does it, then answers 200 */
+	API_UNLOCK,	/* of a locked node: turn->unlock_key was given for it */
 };
 
 /* A manager of Raft's configuration; strings borrowed for the turn. */
@@ -69,12 +70,14 @@ struct api_turn {
 	int64_t clock_ns;	/* this host's clock, which may: for what other hosts hold against
 				 * theirs */
 	int ready;		/* 0: recovering; most requests get 503 */
+	int locked;		/* the data folder is: there is no state, and little is answered */
 	int no_wait;		/* the request has waited elsewhere: a watch is answered at once */
 	struct txn *txn;	/* ready for changes */
 	struct request_id request_id;	/* for the entry of API_KV; all zero: none */
 	int reply_status;	/* with API_PROPOSED; body in the arena, copied by the manager */
 	struct slice reply_body;
 	struct slice entry;	/* with API_KV; in the arena */
+	struct seal_key unlock_key;	/* with API_UNLOCK: wipe it */
 };
 
 /* Who answers a request, and how. */

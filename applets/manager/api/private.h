@@ -24,6 +24,8 @@ enum {
 #define ALREADY_EXISTS "rpc error: code = AlreadyExists desc = "
 #define PERMISSION_DENIED "rpc error: code = PermissionDenied desc = "
 #define UNKNOWN "rpc error: code = Unknown desc = "
+#define LOCKED "Swarm is encrypted and needs to be unlocked before it can be used. Please use " \
+	"\"docker swarm unlock\" to unlock it."
 #define OUT_OF_SEQUENCE UNKNOWN "update out of sequence"
 
 struct call {

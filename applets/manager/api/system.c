@@ -4,6 +4,7 @@
 #include <string.h>
 #include "applets/manager/api/private.h"
 #include "applets/manager/ca.h"
+#include "base/mem.h"
 #include "base/timefmt.h"
 
 enum {
@@ -161,6 +162,15 @@ static void write_managers(struct call *c, struct json_writer *w)
 	json_close_array(w);
 }
 
+static const char *local_state(const struct call *c)
+{
+	if (c->turn->locked)
+		return "locked";
+	if (c->api->config->error)
+		return "error";
+	return c->turn->ready || c->api->config->worker ? "active" : "pending";
+}
+
 /* A worker knows where they are, and no more. */
 static void write_contacts(struct call *c, struct json_writer *w)
 {
@@ -193,11 +203,10 @@ static void write_swarm_info(struct call *c, struct body *b)
 	json_open_object(w);
 	json_put_str(w, "NodeID", config->node_id);
 	json_put_slice(w, "NodeAddr", host_of(config->advertise_addr));
-	json_put_str(w, "LocalNodeState", config->error ? "error" :
-		     c->turn->ready || config->worker ? "active" : "pending");
+	json_put_str(w, "LocalNodeState", local_state(c));
 	json_put_bool(w, "ControlAvailable", c->turn->ready &&
 		      api_manager_find(c->turn, config->node_id));
-	json_put_str(w, "Error", text_or(config->error, ""));
+	json_put_str(w, "Error", c->turn->locked ? LOCKED : text_or(config->error, ""));
 	if (config->worker)
 		write_contacts(c, w);
 	else
@@ -328,7 +337,8 @@ static int has_leader(const struct api_turn *turn)
 	return 0;
 }
 
-/* A manager goes by force only. The texts are Docker's, with the blank at the end of one. */
+/* A manager goes by force only, and so does one that is locked. The texts are Docker's, with the
+ * blank at the end of one. */
 enum api_outcome swarm_leave(struct call *c)
 {
 	static const char last[] = "Removing the last manager erases all current state of the "
@@ -340,6 +350,9 @@ enum api_outcome swarm_leave(struct call *c)
 	int all, reachable;
 
 	count_managers(c->turn, &all, &reachable);
+	if (c->turn->locked && !http_query_bool(c->query, "force"))
+		return fail(c, 503, "Swarm is encrypted and locked. Please unlock it first or use "
+			    "`--force` to ignore this message.");
 	if (http_query_bool(c->query, "force") ||
 	    !api_manager_find(c->turn, c->api->config->node_id))
 		return API_LEAVE;
@@ -360,14 +373,26 @@ enum api_outcome swarm_unlock_key(struct call *c)
 
 	body_begin(&b);
 	json_open_object(&b.w);
-	json_put_str(&b.w, "UnlockKey", "");
+	json_put_str(&b.w, "UnlockKey", text_or(state_cluster(c->turn->state)->unlock_key, ""));
 	json_close_object(&b.w);
 	return body_send(c, 200, &b);
 }
 
 enum api_outcome swarm_unlock(struct call *c)
 {
-	return fail(c, 409, "swarm is not locked");
+	const struct json *root;
+	struct slice key;
+	int err;
+
+	if (!c->turn->locked)
+		return fail(c, 409, "swarm is not locked");
+	if (read_body(c, &root) < 0)
+		return API_REPLIED;
+	key = json_string(json_get(root, "UnlockKey"));
+	err = unlock_parse(key, &c->turn->unlock_key);
+	if (key.len)
+		mem_wipe((void *)(uintptr_t)key.data, key.len);	/* the arena's */
+	return err < 0 ? fail(c, 400, "invalid key string") : API_UNLOCK;
 }
 
 /* ?name= as Go's strconv.ParseBool reads it. 1, 0, or -1: the error is replied. */
@@ -408,15 +433,23 @@ static int rotate(struct call *c, const char *name, const struct cluster *cluste
 /* 0, or -1: the error is replied. */
 static int rotate_tokens(struct call *c, struct cluster *cluster)
 {
-	int unlock = read_rotate(c, "rotateManagerUnlockKey");
-
-	if (unlock > 0)
-		fail(c, 501, UNIMPLEMENTED "rotateManagerUnlockKey is not supported yet");
-	if (unlock ||
-	    rotate(c, "rotateWorkerToken", cluster, &cluster->worker_token) < 0 ||
+	if (rotate(c, "rotateWorkerToken", cluster, &cluster->worker_token) < 0 ||
 	    rotate(c, "rotateManagerToken", cluster, &cluster->manager_token) < 0)
 		return -1;
 	return 0;
+}
+
+/* As its spec says: a key if there is none, another if that is asked for, or none. */
+static void set_unlock_key(struct call *c, struct cluster *cluster, int rotate_it)
+{
+	char *text = arena_new(c->turn->arena, UNLOCK_TEXT_LEN + 1);
+
+	if (!cluster->spec.encryption.auto_lock_managers) {
+		cluster->unlock_key = NULL;
+	} else if (rotate_it || !cluster->unlock_key) {
+		ca_unlock_key(c->api->config, c->turn->rng, text);
+		cluster->unlock_key = text;
+	}
 }
 
 /* Does it bring an authority along? */
@@ -429,8 +462,6 @@ static int brings_authority(struct call *c, const struct ca_config *config)
 
 static int check_spec(struct call *c, const struct cluster_spec *spec)
 {
-	const struct json *locking = extra_member(c, spec->extra, "EncryptionConfig");
-
 	if (strcmp(text_or(spec->name, ""), "default") != 0) {
 		fail(c, 400, "swarm spec must be named \"default\"");
 		return -1;
@@ -449,10 +480,6 @@ static int check_spec(struct call *c, const struct cluster_spec *spec)
 		fail(c, 400, INVALID_ARGUMENT "maximum certificate expiry time is: 175200h0m0s");
 		return -1;
 	}
-	if (json_is_true(json_get(locking, "AutoLockManagers"))) {
-		fail(c, 501, UNIMPLEMENTED "locking managers is not supported yet");
-		return -1;
-	}
 	return 0;
 }
 
@@ -468,6 +495,8 @@ static void keep_unnamed(struct cluster_spec *spec, const struct cluster_spec *s
 		spec->dispatcher = stored->dispatcher;
 	if (!spec->ca.node_cert_expiry)
 		spec->ca.node_cert_expiry = stored->ca.node_cert_expiry;
+	if (!json_get(root, "EncryptionConfig"))
+		spec->encryption = stored->encryption;
 	if (spec->ca.force_rotate < stored->ca.force_rotate)
 		spec->ca.force_rotate = stored->ca.force_rotate;
 }
@@ -491,8 +520,9 @@ enum api_outcome swarm_update(struct call *c)
 	const struct cluster_spec stored = cluster.spec;
 	struct errmsg msg = { { 0 } };
 	const struct json *root;
+	int unlock_key = read_rotate(c, "rotateManagerUnlockKey");
 
-	if (check_version(c, "swarm", cluster.meta.version) < 0 ||
+	if (unlock_key < 0 || check_version(c, "swarm", cluster.meta.version) < 0 ||
 	    rotate_tokens(c, &cluster) < 0 || read_body(c, &root) < 0)
 		return API_REPLIED;
 	if (model_decode(c->turn->arena, &cluster_spec_table, MODEL_API, root, &cluster.spec,
@@ -501,6 +531,7 @@ enum api_outcome swarm_update(struct call *c)
 	if (check_spec(c, &cluster.spec) < 0)
 		return API_REPLIED;
 	keep_unnamed(&cluster.spec, &stored, root);
+	set_unlock_key(c, &cluster, unlock_key);
 	if (cluster.spec.ca.force_rotate > stored.ca.force_rotate && rotate_root(c, &cluster) < 0)
 		return API_REPLIED;
 	txn_put(c->turn->txn, OBJECT_CLUSTER, &cluster);
