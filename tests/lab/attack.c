@@ -404,7 +404,7 @@ static void do_garbage(struct end *e, char **argv)
 
 	(void)argv;
 	entropy_fill(bytes, sizeof(bytes));
-	memcpy(bytes, "\26\3\1", 3);
+	memcpy(bytes, "\26\3\1\40\0\377", 6);	/* a record of a handshake: whole, but of no kind */
 	e->fd = end_socket(&target);
 	if (e->fd < 0)
 		die("nobody listens");

@@ -136,7 +136,7 @@ refused "another handshake on an open connection" closed "another handshake" \
 refused "a record of over 16 KB" closed "larger than the buffer|not TLS" record
 refused "a message of 2 GB" closed "too long" frame
 refused "the same from a node" closed "too long" --as "$LAB_TMP/id2" frame
-refused "noise" closed "TLS" garbage
+refused "noise" closed "out of turn" garbage
 refused "noise in TLS" closed "neither a manager nor a node" text
 
 echo "-- many"
