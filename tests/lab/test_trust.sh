@@ -34,7 +34,7 @@ check "what is no token" fails "no join token" join 2 --token SWMTKN-1-x "$(addr
 check "a wrong secret" fails "A valid join token" \
 	join 2 --token "${manager%?????}00000" "$(address 1)"
 check "another swarm's token" fails "is not of the swarm" join 2 --token "$other" "$(address 1)"
-check "what was refused is in the log" logged "no certificate is given: A valid join token"
+check "what was refused is in the log" logged "no certificate is given: .*A valid join token"
 check "the tokens are not" not logged SWMTKN
 check "nobody came in" is 1 managers
 check "and nothing is left of it" not x 2 test -e /var/lib/swarmbox/node.json
