@@ -161,10 +161,15 @@ $(BUILD)/sim: $(call obj,host,$(SIM)) $(BUILD)/obj/host/libswarmbox.a
 	$Q$(HOSTCC) -o $@ $^ $(call libs,host)
 
 # The lab's clients share no more with what they test than this.
-KVLOAD := $(sort $(wildcard tests/lab/*.c core/base/*.c)) core/codec/base64.c
+ATTACK := $(sort $(wildcard tests/lab/attack*.c))
+KVLOAD := $(filter-out $(ATTACK),$(sort $(wildcard tests/lab/*.c core/base/*.c))) core/codec/base64.c
 $(BUILD)/kvload: $(call obj,host,$(KVLOAD))
 	$(call say,LD,$@)
 	$Q$(HOSTCC) -pthread -o $@ $^ $(call libs,host)
+# What is sent to the cluster port by those who mean harm.
+$(BUILD)/attack: $(call obj,host,$(ATTACK)) $(BUILD)/obj/host/libswarmbox.a
+	$(call say,LD,$@)
+	$Q$(HOSTCC) -o $@ $^ $(call libs,host)
 
 # What is measured of a part, without the rest.
 $(BUILD)/agents: $(call obj,host,tests/bench/agents.c) $(BUILD)/obj/host/libswarmbox.a
@@ -184,7 +189,7 @@ asan: $(BUILD)/asan/unit $(if $(wildcard $(MAIN)),$(BUILD)/asan/swarmbox)
 fuzz-bin: $(addprefix $(BUILD)/fuzz/,$(FUZZERS))
 sim-bin: $(if $(SIM),$(BUILD)/sim)
 purity-bin: $(call obj,release,$(PURE))
-check-bin: purity-bin asan fuzz-bin sim-bin $(if $(wildcard $(MAIN)),$(BUILD)/swarmbox) $(BUILD)/kvload
+check-bin: purity-bin asan fuzz-bin sim-bin $(if $(wildcard $(MAIN)),$(BUILD)/swarmbox) $(BUILD)/kvload $(BUILD)/attack
 
 unit: $(BUILD)/asan/unit
 	$Q$< $(TESTS)
@@ -249,7 +254,7 @@ install: all
 # The libraries stay: tools/deps knows when they are stale. rm -rf build takes all.
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/asan $(BUILD)/cov $(BUILD)/fuzz $(BUILD)/sim $(BUILD)/check \
-		$(BUILD)/kvload $(BUILD)/swarmbox $(BUILD)/swarmbox.debug
+		$(BUILD)/kvload $(BUILD)/attack $(BUILD)/swarmbox $(BUILD)/swarmbox.debug
 
 -include $(foreach f,release asan cov host fuzz,$(patsubst %.o,%.d, \
 	$(call obj,$f,$(CORE) $(APPLETS) $(UNIT) $(SIM) $(wildcard tests/fuzz/*.c tests/lab/*.c))))

@@ -58,10 +58,22 @@ static size_t column_width(const struct rows *r, unsigned column)
 	return width < CELL_MIN ? CELL_MIN : width;
 }
 
+/* Nodes and engines say much of what is shown, and it is not theirs to move the cursor. */
+static void add_harmless(struct buf *out, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text, next = (unsigned char)text[1];
+		int is_c1 = c == 0xc2 && next >= 0x80 && next < 0xa0;	/* U+0080 to U+009F */
+
+		text += is_c1;
+		buf_add_char(out, is_c1 || c < 0x20 || c == 0x7f ? '?' : *text);
+	}
+}
+
 static void add_cell(const struct rows *r, unsigned column, const char *text, size_t width,
 		     struct buf *out)
 {
-	buf_add_str(out, text);
+	add_harmless(out, text);
 	if (column + 1 == r->width) {
 		buf_add_char(out, '\n');
 		return;

@@ -479,6 +479,13 @@ static void host_name(struct manager_config *node)
 	node->hostname = uname(&name) == 0 ? name.nodename : "localhost";
 }
 
+/* A process' arguments are everybody's to read, and the daemon, its child, has the same ones. */
+static void take_token(struct daemon_config *c, const char *given)
+{
+	snprintf(c->token, sizeof(c->token), "%s", given);
+	mem_wipe((char *)(uintptr_t)given, strlen(given));
+}
+
 /* A new node. manager: the one to join at, NULL for a new swarm. */
 static int start_new(struct daemon_config *c, const struct start_options *o, const char *manager,
 		     struct arena *a)
@@ -512,7 +519,8 @@ static int start_new(struct daemon_config *c, const struct start_options *o, con
 	    (manager && wait_manager(manager, &msg) < 0))
 		return fail(name, &msg);
 	c->create = 1;
-	c->token = o->token;
+	if (o->token)
+		take_token(c, o->token);
 	if (o->autolock == OPTION_YES)
 		draw_unlock_key(c);
 	c->availability = o->availability;

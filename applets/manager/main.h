@@ -19,9 +19,10 @@ struct daemon_config {
 	/* init and join: the data folder must hold no node, this one is written (it is a founder
 	 * when node.begin is RAFT_FOUND) and wiped again when it cannot be started. */
 	int create;
-	/* create, with node.begin RAFT_JOIN: at the manager node.contacts. availability: NULL or
-	 * a word. */
-	const char *token, *availability;
+	/* create, with node.begin RAFT_JOIN: at the manager node.contacts. token: wiped once it is
+	 * used; one that is too long is cut, but still too long. availability: NULL or a word. */
+	char token[TOKEN_TEXT_LEN + 2];
+	const char *availability;
 	/* create: in, "" or what the new swarm's managers lock with. Then what the data folder is
 	 * sealed with; to be wiped. */
 	char unlock_key[UNLOCK_TEXT_LEN + 1];

@@ -26,13 +26,14 @@ struct joining {
 	struct buf answer;
 };
 
-/* Until a manager answers, be it no: one that starts, or looks for a leader, is asked again. */
+/* Until a manager answers, be it no: one that starts, has too many guests, or looks for a leader is
+ * asked again. */
 static void on_answer(void *context, int status, struct slice body)
 {
 	struct joining *j = context;
 	uint64_t now_ms = loop_now_ms(&j->d->loop);
 
-	if (status == 503 && now_ms < j->end_ms) {
+	if ((status == 503 || status == ERR_UNAVAILABLE) && now_ms < j->end_ms) {
 		loop_timer_set(&j->d->loop, &j->again, now_ms + AGAIN_MS);
 		return;
 	}
@@ -117,6 +118,7 @@ int join_swarm(struct daemon *d, struct errmsg *msg)
 	buf_init(&j.answer, ENROL_ANSWER_MAX);
 	buf_init(&key, X509_PEM_MAX);
 	trust_request(&key, d->config->token, d->config->availability, &request);
+	mem_wipe(d->config->token, sizeof(d->config->token));
 	j.enrol.request = buf_slice(&request);
 	err = ask(&j, msg);
 	if (err == 0)

@@ -119,8 +119,10 @@ void links_agent(struct daemon *d, const struct effect *x)
 {
 	if (x->kind == EFFECT_SESSION_SEND)
 		agents_send(&d->agents, x->id, x->body);
-	else if (x->status)
+	else if (x->status == 1)
 		agents_refuse(&d->agents, x->id);
+	else if (x->status == 2)
+		agents_close(&d->agents, x->id);
 	else
 		agents_restart(&d->agents, x->id);
 }

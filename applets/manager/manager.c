@@ -476,6 +476,7 @@ void step_session_message(struct step *s, uint64_t session, struct slice body)
 	struct session_report report;
 	struct api_turn turn;
 	struct errmsg msg = { { 0 } };
+	int err;
 
 	if (!node_id)
 		return;
@@ -486,7 +487,10 @@ void step_session_message(struct step *s, uint64_t session, struct slice body)
 		return;
 	}
 	no_future(&report, s->ev->wall_ns);
-	turn_report(&m->turn, node_id, &report);
+	err = turn_report(&m->turn, &m->state, node_id, &report);
+	if (err < 0)
+		effects_log(s->fx, LOG_WARNING, "node %s: what it reports is %s, and is not taken",
+			    node_id, err == ERR_DENIED ? "not its to say" : "too long");
 	if (report.log) {
 		step_api_turn(s, &turn, NULL);
 		api_log(&m->api, &turn, session, report.log);

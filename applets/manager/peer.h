@@ -28,7 +28,7 @@ enum peer_kind {
 	PEER_REPORT,		/* id; body */
 	/* and back */
 	PEER_ORDER,		/* id; body */
-	PEER_SESSION_DROP,	/* id; status, 1: its node is not of the swarm any more */
+	PEER_SESSION_DROP,	/* id; status, as of EFFECT_SESSION_DROP */
 	/* from one that leads from now on, to all */
 	PEER_LEADING,		/* -: requests are answered, sessions begin anew */
 	/* the leader's answer to PEER_LEAVE, or to PEER_JOIN of a worker: it is no member, and what

@@ -14,6 +14,7 @@
 enum {
 	RESTARTS_AT_ONCE = 128,
 	RESTARTS_EVERY_MS = 10,	/* what they have to say goes through between */
+	DROP_OTHER = 2,		/* EFFECT_SESSION_DROP's status */
 };
 
 /* A key of one or two numbers. */
@@ -121,6 +122,43 @@ static int is_announced(const struct manager *m, const struct relayed *r)
 	return r->announced && r->leadership == m->relay.leadership;
 }
 
+static void drop(struct step *s, struct relayed *r, int status)
+{
+	r->announced = 0;
+	effects_add(s->fx, EFFECT_SESSION_DROP, r->id)->status = status;
+}
+
+static void peer_session_down(struct step *s, struct relayed *r)
+{
+	step_session_down(s, r->id);
+	forget(s->m, r);
+}
+
+/*
+ * At the leader, before a session of that node begins: a node has one. Of the one before only the
+ * end may be late; but if somebody else has come with the node's identity, the node must find its
+ * way back when that one has gone, and somebody must hear of it.
+ */
+static void end_other(struct step *s, const char *node_id)
+{
+	struct manager *m = s->m;
+	struct relayed *old = find(m, dispatch_session(&m->dispatch, node_id));
+	struct peer_message message = { .kind = PEER_SESSION_DROP, .status = DROP_OTHER };
+
+	if (!old)
+		return;
+	effects_log(s->fx, LOG_WARNING, "node %s begins another session: the one before is ended",
+		    node_id);
+	if (old->peer) {
+		message.id = old->peer_id;
+		step_send(s, old->peer, &message);
+		peer_session_down(s, old);
+	} else {
+		step_session_down(s, old->id);
+		drop(s, old, DROP_OTHER);
+	}
+}
+
 /* Tells whoever leads now of the session of an agent that is connected to us. */
 static void announce(struct step *s, struct relayed *r)
 {
@@ -128,12 +166,14 @@ static void announce(struct step *s, struct relayed *r)
 	struct peer_message message = { .kind = PEER_SESSION_UP, .id = r->id,
 					.body = slice_of(r->node_id) };
 
-	if (m->leading)
+	if (m->leading) {
+		end_other(s, r->node_id);
 		step_session_up(s, r->id, r->node_id);
-	else if (m->leader && m->leader != m->raft.id && members_is_up(m, m->leader))
+	} else if (m->leader && m->leader != m->raft.id && members_is_up(m, m->leader)) {
 		step_send(s, m->leader, &message);
-	else
+	} else {
 		return;
+	}
 	r->announced = 1;
 }
 
@@ -178,37 +218,22 @@ void relay_message(struct step *s)
 		step_send(s, m->leader, &message);
 }
 
-static void peer_session_down(struct step *s, struct relayed *r)
-{
-	step_session_down(s, r->id);
-	forget(s->m, r);
-}
-
 static void peer_up(struct step *s, uint64_t peer, const struct peer_message *message)
 {
 	struct manager *m = s->m;
-	struct relayed *r = find_peer(m, peer, message->id), *old;
+	struct relayed *r = find_peer(m, peer, message->id);
 	char node_id[ID_LEN + 1];
 	struct relay_key key;
 
 	if (r || !message->id || message->body.len > ID_LEN)
 		return;
-	/* A node has one: of the one before only the end is late. */
 	snprintf(node_id, sizeof(node_id), "%.*s", SLICE_ARGS(message->body));
-	old = find(m, dispatch_session(&m->dispatch, node_id));
-	if (old && old->peer)
-		peer_session_down(s, old);
+	end_other(s, node_id);
 	r = add(m, REMOTE_BIT | ++m->last_remote, message->body);
 	r->peer = peer;
 	r->peer_id = message->id;
 	(void)map_set(&m->relay.by_peer, key_of(&key, peer, r->peer_id), r);
 	step_session_up(s, r->id, r->node_id);
-}
-
-static void drop(struct step *s, struct relayed *r, int status)
-{
-	r->announced = 0;
-	effects_add(s->fx, EFFECT_SESSION_DROP, r->id)->status = status;
 }
 
 /* From the leader, for an agent that is connected to us. */

@@ -136,12 +136,25 @@ static void forget_sessionless(struct turn *t)
 	}
 }
 
+/* One change that is too long for any transaction would be in the way of all others. */
+static int is_too_long(const struct table *table, const void *news)
+{
+	struct json_writer w;
+	struct buf text;
+	int failed;
+
+	buf_init(&text, TURN_NEWS_MAX);
+	json_begin(&w, &text);
+	model_encode(&w, table, MODEL_STORE, news);
+	failed = text.failed;
+	buf_done(&text);
+	return failed;
+}
+
 static void note_status(struct turn *t, const char *node_id, const struct session_status *in)
 {
 	struct status_news *n;
 
-	if (!in->task_id)
-		return;
 	n = map_get(&t->statuses, slice_of(in->task_id));
 	if (n ? in->status.state < n->status->state : t->statuses.count >= TURN_STATUSES_MAX)
 		return;		/* observed state never goes back */
@@ -178,25 +191,60 @@ void turn_lead(struct turn *t, const struct state *s, uint64_t now_ms)
 	}
 }
 
-void turn_report(struct turn *t, const char *node_id, const struct session_report *report)
+/* 0, or ERR_DENIED or ERR_LIMIT: some are not taken. */
+static int note_statuses(struct turn *t, const struct state *s, const char *node_id,
+			 const struct list *statuses)
 {
+	int err = 0;
+
+	for (uint32_t i = 0; i < statuses->count; i++) {
+		const struct session_status *in = LIST_AT(statuses, struct session_status, i);
+		const struct task *task = in->task_id ? state_task(s, in->task_id) : NULL;
+
+		if (!task)
+			continue;	/* it was removed meanwhile */
+		if (!task->node_id || strcmp(task->node_id, node_id) != 0)
+			err = ERR_DENIED;
+		else if (is_too_long(&task_status_table, &in->status))
+			err = ERR_LIMIT;
+		else
+			note_status(t, node_id, in);
+	}
+	return err;
+}
+
+static int note_node(struct turn *t, const char *node_id, const struct session_report *report)
+{
+	const struct node_description *description = report->description;
+	const char *message = report->node_message, *addr = report->addr;
 	struct node_news *n;
 
-	for (uint32_t i = 0; i < report->statuses.count; i++)
-		note_status(t, node_id, LIST_AT(&report->statuses, struct session_status, i));
-	if (!report->description && !report->node_message && !report->left)
-		return;
+	if ((description && is_too_long(&node_description_table, description)) ||
+	    (message && strlen(message) > TURN_NEWS_MAX) ||
+	    (addr && strlen(addr) > TURN_NEWS_MAX))
+		return ERR_LIMIT;
+	if (!description && !message && !report->left)
+		return 0;
 	n = node_news(t, node_id);
 	n->reported = 1;
 	n->left |= report->left;
-	if (report->description && !(n->description && model_equal(&node_description_table,
-		report->description, n->description)))
-		n->description = model_copy(&n->arena, &node_description_table,
-					    report->description);
-	if (report->addr && !(n->addr && strcmp(n->addr, report->addr) == 0))
-		n->addr = arena_str(&n->arena, slice_of(report->addr));
-	if (report->node_message && !(n->message && strcmp(n->message, report->node_message) == 0))
-		n->message = arena_str(&n->arena, slice_of(report->node_message));
+	if (description &&
+	    !(n->description && model_equal(&node_description_table, description, n->description)))
+		n->description = model_copy(&n->arena, &node_description_table, description);
+	if (addr && !(n->addr && strcmp(n->addr, addr) == 0))
+		n->addr = arena_str(&n->arena, slice_of(addr));
+	if (message && !(n->message && strcmp(n->message, message) == 0))
+		n->message = arena_str(&n->arena, slice_of(message));
+	return 0;
+}
+
+int turn_report(struct turn *t, const struct state *s, const char *node_id,
+		const struct session_report *report)
+{
+	int err = note_statuses(t, s, node_id, &report->statuses);
+	int node_err = note_node(t, node_id, report);
+
+	return err < 0 ? err : node_err;
 }
 
 void turn_session(struct turn *t, const char *node_id, int up, uint64_t now_ms)

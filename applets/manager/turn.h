@@ -13,6 +13,9 @@
 enum {
 	/* Tasks whose status waits for its transaction: every task of the largest swarm. */
 	TURN_STATUSES_MAX = 100000,
+	/* Of a description, a message, or a status, as JSON: a host with a hundred plug-ins has a
+	 * tenth of it, and a transaction has room for what its last change brings. */
+	TURN_NEWS_MAX = 64 << 10,
 	/* From the end of a node's session until it counts as down and its tasks go elsewhere:
 	 * docker's three heartbeats of 5 s. An agent that was restarted, or whose manager was, is
 	 * back long before, and none of its tasks is touched. */
@@ -34,8 +37,10 @@ void turn_done(struct turn *t);
  * now. Nodes that count as ready and have none get NODE_GRACE_MS to come.
  */
 void turn_lead(struct turn *t, const struct state *s, uint64_t now_ms);
-/* News from the session of a node. Copied. */
-void turn_report(struct turn *t, const char *node_id, const struct session_report *report);
+/* News from the session of a node. Copied. ERR_DENIED: some of it is of
+ * another node's tasks; ERR_LIMIT: over TURN_NEWS_MAX. That is not taken. */
+int turn_report(struct turn *t, const struct state *s, const char *node_id,
+		const struct session_report *report);
 /* A node's session begins (up) or ends. A node has at most one. */
 void turn_session(struct turn *t, const char *node_id, int up, uint64_t now_ms);
 /* The node leaves the swarm: it counts as down when its session ends. */

@@ -20,6 +20,8 @@ enum {
 	/* Days from the first of January of the year 0 to 1970, as BearSSL counts. */
 	DAYS_TO_1970 = 719528,
 	DAY_S = 86400,
+	/* Kinds of a record (RFC 5246, 6.2.1). */
+	RECORD_HANDSHAKE = 22, RECORD_TEXT = 23,
 };
 
 struct state {
@@ -36,7 +38,8 @@ struct state {
 	char texts[NAMES][TLS_NAME_MAX + 1];
 	const br_x509_class *class;	/* what the engine calls: one of those below */
 	struct tls_pin *pin;
-	unsigned refused;		/* what is wrong with the chain that a client showed */
+	unsigned refused;		/* what is wrong with the chain that a client showed, or
+					 * with what came after the handshake */
 	void *buffer;
 	size_t size;
 	int opened;
@@ -434,6 +437,9 @@ static int error_of(int err, struct errmsg *msg)
 	case BR_ERR_WRONG_KEY_USAGE:
 		return errmsg_set(msg, ERR_DENIED,
 				  "the other end does not have its certificate's key");
+	case BR_ERR_UNEXPECTED:
+		return errmsg_set(msg, ERR_CORRUPT, "it wants another handshake, or speaks out of "
+				  "turn");
 	case BR_ERR_NO_CLIENT_AUTH:
 		return errmsg_set(msg, ERR_DENIED, "the other end shows no certificate");
 	default:
@@ -496,12 +502,20 @@ const char *tls_peer_organisation(const struct tls *t)
 
 /* Bytes. */
 
-/* The handshake is over when text may be said, or has come. */
+/* The handshake is over when text may be said, or has come. The engine answers one who wants
+ * another by a warning, and goes on for as often as it is asked: here it ends. */
 static void look_if_open(struct state *s)
 {
-	if (!s->opened)
-		s->opened = (br_ssl_engine_current_state(&s->u.engine) &
-			     (BR_SSL_SENDAPP | BR_SSL_RECVAPP)) != 0;
+	br_ssl_engine_context *e = &s->u.engine;
+
+	if (s->opened) {
+		if (e->record_type_in == RECORD_HANDSHAKE)
+			s->refused = BR_ERR_UNEXPECTED;
+		return;
+	}
+	s->opened = (br_ssl_engine_current_state(e) & (BR_SSL_SENDAPP | BR_SSL_RECVAPP)) != 0;
+	if (s->opened)
+		e->record_type_in = RECORD_TEXT;
 }
 
 size_t tls_feed(struct tls *t, struct slice bytes)
@@ -520,8 +534,8 @@ size_t tls_feed(struct tls *t, struct slice bytes)
 		memcpy(to, bytes.data + taken, n);
 		taken += n;
 		br_ssl_engine_recvrec_ack(&s->u.engine, n);
+		look_if_open(s);
 	}
-	look_if_open(s);
 	return taken;
 }
 

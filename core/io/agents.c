@@ -4,7 +4,6 @@
  */
 #include "io/agents.h"
 #include <assert.h>
-#include <string.h>
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "io/log.h"
@@ -174,18 +173,18 @@ void agents_refuse(struct agents *a, uint64_t id)
 
 	if (!e || e->closing)
 		return;
+	log_printf(LOG_WARNING, "agents: connection %llu is refused: node %s is not of this swarm "
+		   "any more", (unsigned long long)id, channel_peer_name(e->channel));
 	say(e, 'X', (struct slice){ NULL, 0 });
 	close_soon(e, AGENTS_LINGER_MS);
 }
 
-void agents_close_node(struct agents *a, const char *node_id)
+void agents_close(struct agents *a, uint64_t id)
 {
-	for (struct map_entry *m = map_first(&a->ends); m; m = map_next(m)) {
-		struct agent_end *e = m->value;
+	struct agent_end *e = find(a, id);
 
-		if (strcmp(channel_peer_name(e->channel), node_id) == 0)
-			close_soon(e, 0);
-	}
+	if (e)
+		close_soon(e, 0);
 }
 
 void agents_flush(struct agents *a)

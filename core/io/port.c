@@ -95,6 +95,16 @@ static void log_stranger(struct port *p, const char *why)
 	log_printf(LOG_WARNING, "cluster port: a connection was refused: %s", why);
 }
 
+/* Whoever can connect can ask for a certificate, too. */
+static void log_no_certificate(struct port *p, struct slice answer)
+{
+	struct errmsg why;
+
+	errmsg_set(&why, 0, "no certificate is given: %.*s",
+		   SLICE_ARGS(slice_trim(answer)));
+	log_stranger(p, why.text);
+}
+
 /* The first frame. */
 
 static int take_manager(struct port_guest *g, const struct hello *h)
@@ -130,6 +140,18 @@ static int take_agent(struct port_guest *g)
 	return err;
 }
 
+/* Of those who have their answer and stay, the first goes. 0 when there is none. */
+static int end_an_answered(struct port *p)
+{
+	struct port_guest *g = p->guests;
+
+	while (g && !g->answered)
+		g = g->next;
+	if (g)
+		guest_close(g);
+	return g != NULL;
+}
+
 static int take_enrol(struct port_guest *g, struct slice request)
 {
 	struct port *p = g->port;
@@ -137,7 +159,7 @@ static int take_enrol(struct port_guest *g, struct slice request)
 
 	if (!p->handler->enrol)
 		return errmsg_set(&c->why, ERR_UNSUPPORTED, "certificates are not given here");
-	if (p->enrol_count == PORT_ENROLS_MAX)
+	if (p->enrol_count == PORT_ENROLS_MAX && !end_an_answered(p))
 		return errmsg_set(&c->why, ERR_LIMIT, "too many wait for a certificate");
 	g->id = ++p->last_id;
 	stranger_goes(p);
@@ -207,6 +229,8 @@ void port_enrolled(struct port *p, uint64_t id, int status, struct slice answer)
 	if (id == 0 || !g || g->answered)
 		return;
 	g->answered = 1;
+	if (status >= 400)
+		log_no_certificate(p, answer);
 	buf_init(&body, ENROL_ANSWER_HEAD + answer.len);
 	enrol_answer_build(&body, status, answer);
 	channel_send(g->channel, buf_slice(&body));

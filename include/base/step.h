@@ -86,7 +86,8 @@ enum effect_kind {
 	EFFECT_REPLY_CHUNK,	/* id = request, body, more */
 	EFFECT_SESSION_SEND,	/* id = session, body = JSON text (manager and worker) */
 	EFFECT_SESSION_DROP,	/* id = session: end it; the agent comes again with a new one.
-				 * status 1: its node is not of the swarm any more, and is told */
+				 * status 1: its node is not of the swarm any more, and is told;
+				 * 2: another speaks in its name, and its connection ends */
 	EFFECT_FLUSH,		/* EVENT_FLUSH is wanted at the end of this turn of the loop */
 	EFFECT_PEERS,		/* body = the other managers to be connected with, replaces the
 				 * last: lines "RAFT-ID ADDRESS:PORT"; id = how many managers there

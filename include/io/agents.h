@@ -77,8 +77,8 @@ void agents_restart(struct agents *a, uint64_t id);
 /* The agent is told that its node is not of the swarm; nothing it says is heard any more, and
  * `down` follows. */
 void agents_refuse(struct agents *a, uint64_t id);
-/* Closes all connections of a node without a word; `down` follows for each. Looks at all. */
-void agents_close_node(struct agents *a, const char *node_id);
+/* Closes the connection without a word; `down` follows. */
+void agents_close(struct agents *a, uint64_t id);
 /* Sends what has gathered: call it at the end of each turn of the loop. */
 void agents_flush(struct agents *a);
 #endif

@@ -22,7 +22,8 @@ enum {
 	PORT_STRANGER_MS = 100,		/* 64 handshakes take as long: a thousand nodes that come at
 					 * once all get in, and so does one among a thousand that
 					 * say nothing */
-	PORT_ENROLS_MAX = 32,		/* not answered, or not gone since; more are refused */
+	PORT_ENROLS_MAX = 32,		/* not answered, or not gone since. One more, and the oldest
+					 * that is answered is closed; if none is, it is refused */
 	PORT_ENROL_MS = 10000,		/* an election, and the request in the log */
 	PORT_LINGER_MS = 1000,		/* from the answer on: who asked closes when it has it */
 	PORT_ACCEPT_TURN = 8,		/* accepted in one turn of the loop: a stranger's handshake

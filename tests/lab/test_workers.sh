@@ -80,7 +80,33 @@ check "and is a manager" eventually 15 is 3 managers "$m"
 
 check "a worker leaves" sb 3 leave
 check "its containers go elsewhere" eventually 15 is 0 on 3 web
-check "it joins again" join 3 --token "$(token $m worker)" "$(address "$m")"
+# In the midst of joining it is killed, ten times: it goes on with what it has, or joins anew.
+rejoin() { x 3 test -e /var/lib/swarmbox/node.json && start 3 || join 3 "$@"; }
+killed() {
+	local i
+	for i in 0 1 2 3 4 5 6 7 8 9; do
+		rejoin "$@" >/dev/null 2>&1 &
+		sleep "0.0$((RANDOM % 6))"
+		# What it starts at this very moment, too.
+		for _ in 1 2 3; do
+			x 3 sh -c 'for p in /proc/[0-9]*; do
+				case $(readlink $p/exe) in */swarmbox*) kill -9 ${p#/proc/} ;; esac
+			done'
+			sleep 0.02
+		done
+		sb_kill 3 || return 1
+		wait $!
+		[ $i = 4 ] && x 3 test -e /var/lib/swarmbox/node.json && x 3 rm -r /var/lib/swarmbox/*
+	done
+	return 0
+}
+check "it joins, and is killed" killed --token "$(token $m worker)" "$(address "$m")"
+check "at last it joins" rejoin --token "$(token $m worker)" "$(address "$m")"
+check "and is ready" eventually 10 has "$(name 3) .* Ready" sb "$m" node ls
+for id in $(sb "$m" node ls | awk 'NR > 1 && $2 != "h1" && !/Ready/ {print $1}'); do
+	sb "$m" node rm --force "$id" >/dev/null
+done
+check "five are ready" eventually 10 is 5 all_ready
 
 # move I J K: host I, which has J's address, has the one that K would have, and none else.
 move() {

@@ -57,8 +57,8 @@ static struct session_logs order(uint32_t n)
 }
 
 /* A report of these lines, or the end when text is NULL. Returns the chunk sent, or NULL. */
-static const struct effect *report(uint64_t id, const char *stream, const char *text,
-				   const char *err)
+static const struct effect *report_as(uint64_t session, uint64_t id, const char *stream,
+				      const char *text, const char *err)
 {
 	struct api_turn turn = api_fake_turn(&fake);
 	struct session_log log = { .id = id, .stream = stream, .end = text == NULL, .err = err };
@@ -68,12 +68,18 @@ static const struct effect *report(uint64_t id, const char *stream, const char *
 	base64_encode(slice_of(text), &data);
 	log.data = text ? arena_str(&fake.arena, buf_slice(&data)) : NULL;
 	buf_done(&data);
-	api_log(&fake.api, &turn, SESSION, &log);
+	api_log(&fake.api, &turn, session, &log);
 	for (uint32_t i = 0; i < fake.fx.count; i++) {
 		if (fake.fx.items[i].kind == EFFECT_REPLY_CHUNK)
 			return &fake.fx.items[i];
 	}
 	return NULL;
+}
+
+static const struct effect *report(uint64_t id, const char *stream, const char *text,
+				   const char *err)
+{
+	return report_as(SESSION, id, stream, text, err);
 }
 
 static void check_frame(struct slice *rest, char kind, const char *payload)
@@ -289,6 +295,23 @@ TEST(too_many_tasks)
 	CHECK_STR(api_fake_error(&fake, "GET", "/services/web/logs?stdout=1", NULL),
 		  "service web has more than 500 tasks with logs: ask for those of a task");
 	CHECK_INT(fake.status, 503);
+	api_fake_done(&fake);
+}
+
+TEST(another_node_adds_nothing)
+{
+	uint64_t one;
+
+	begin();
+	api_fake_call(&fake, "GET", "/tasks/t1/logs?stdout=1&follow=1", NULL);
+	one = order(0).id;
+	CHECK(report_as(SESSION + 1, one, "stdout", STAMP " not mine\n", NULL) == NULL);
+	/* It is told that nobody asked it. */
+	CHECK_INT(fake.fx.count, 1);
+	CHECK_INT(fake.fx.items[0].id, SESSION + 1);
+	CHECK(report_as(SESSION + 1, one, NULL, NULL, "the end") == NULL);
+	CHECK_INT(fake.api.log_parts.count, 1);
+	CHECK(report(one, "stdout", STAMP " mine\n", NULL) != NULL);
 	api_fake_done(&fake);
 }
 

@@ -396,6 +396,23 @@ TEST(ctrl_c_leaves_the_service_running)
 	cli_fake_done(&f);
 }
 
+TEST(a_cell_moves_no_cursor)
+{
+	static const struct column columns[] = { { "A", "A" }, { "B", "B" } };
+	struct arena a;
+	struct rows r;
+	struct buf out;
+
+	arena_init(&a);
+	buf_init(&out, 1000);
+	rows_init(&r, &a, columns, 2);
+	rows_add(&r)[0] = "\33[2Jx\n\302\233y\302\240\177";
+	rows_write(&r, ROWS_TABLE, &out);
+	CHECK_STR(buf_str(&out), "A            B\n?[2Jx??y\302\240?   \n");
+	buf_done(&out);
+	arena_done(&a);
+}
+
 TEST(names_are_sorted_as_people_count)
 {
 	CHECK(rows_compare_names("web9", "web10") < 0);

@@ -1,5 +1,6 @@
 /* Two ends of TLS that talk in memory: what they say arrives whole however the bytes are cut,
  * and who shows no good certificate is refused by both. */
+#include <bearssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
@@ -343,6 +344,36 @@ TEST(a_damaged_handshake_never_opens_wrongly)
 		if (tls_is_open(&p->client.tls) && tls_is_open(&p->server.tls))
 			say(p, &p->client, SLICE("x"));
 		CHECK(p->server.heard.len <= 1);
+		pair_free(p);
+	}
+}
+
+/* No end of ours asks for it: the library's engine, which its struct begins with, is made to. */
+static void renegotiate(struct end *e)
+{
+	br_ssl_engine_context *engine = (br_ssl_engine_context *)(void *)&e->tls;
+
+	br_ssl_engine_remove_flags(engine, BR_OPT_NO_RENEGOTIATION);
+	CHECK_INT(br_ssl_engine_renegotiate(engine), 1);
+}
+
+TEST(another_handshake_ends_the_connection)
+{
+	for (int i = 0; i < 4; i++) {
+		struct pair *p = pair_new();
+		struct end *asks = i & 1 ? &p->server : &p->client;
+		struct end *asked = i & 1 ? &p->client : &p->server;
+		struct errmsg msg = { { 0 } };
+
+		start(p);
+		talk(p, SIZE_MAX);
+		if (i & 2)	/* else it is the first that comes after the handshake */
+			say(p, asks, SLICE("text"));
+		renegotiate(asks);
+		talk(p, SIZE_MAX);
+		CHECK(!tls_is_open(&asked->tls));
+		CHECK_INT(tls_error(&asked->tls, &msg), ERR_CORRUPT);
+		CHECK_STR(msg.text, "it wants another handshake, or speaks out of turn");
 		pair_free(p);
 	}
 }

@@ -126,14 +126,14 @@ TEST(a_node_that_was_removed_does_not_come_again)
 	nodes_close(s);
 }
 
-TEST(a_node_is_closed_by_its_name)
+TEST(one_is_closed_without_a_word)
 {
 	struct nodes *s = nodes_with_agent();
 
-	agents_close_node(&s->managers[0].agents, "worker2");
+	agents_close(&s->managers[0].agents, 2);
 	turns(s, 50);
 	CHECK_STR(STORY(s, 0), "+1:worker1 ");
-	agents_close_node(&s->managers[0].agents, "worker1");
+	agents_close(&s->managers[0].agents, 1);
 	CHECK_STR(STORY(s, 0), "+1:worker1 ");	/* not from inside the function */
 	NODES_WAIT(s, s->managers[0].story.len > 11);
 	CHECK(strncmp(STORY(s, 0), "+1:worker1 -1 ", 14) == 0);

@@ -288,6 +288,15 @@ TEST(those_who_wait_for_a_certificate_are_bounded)
 	CHECK_INT(p->enrol_count, PORT_ENROLS_MAX);
 	CHECK_INT(guests[PORT_ENROLS_MAX].end, ERR_UNAVAILABLE);
 	CHECK_INT(guests[0].end, 0);
+	/* One that has its answer and stays makes room. */
+	port_enrolled(p, 2, 400, SLICE("no"));
+	NODES_WAIT(s, guests[1].heard.len);
+	guest_done(&guests[PORT_ENROLS_MAX]);
+	guest_dial(&guests[PORT_ENROLS_MAX], s, &s->worker, SLICE("SWCR{}"));
+	NODES_WAIT(s, guests[1].end);
+	CHECK_INT(s->managers[0].enrol, PORT_ENROLS_MAX + 1);
+	CHECK_INT(guests[PORT_ENROLS_MAX].end, 0);
+	CHECK_INT(p->enrol_count, PORT_ENROLS_MAX);
 	/* Without an answer there is an end, too: it is not waited for here. */
 	CHECK_INT(end_those_who_wait(s), PORT_ENROLS_MAX);
 	NODES_WAIT(s, !p->guests && guests[0].end);

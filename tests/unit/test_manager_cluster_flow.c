@@ -130,6 +130,29 @@ TEST(of_two_sessions_of_a_node_the_newer_counts)
 	swarm_free(w);
 }
 
+/* With a copy of its identity. */
+TEST(who_comes_in_a_nodes_name_does_not_keep_it_out)
+{
+	struct swarm *w = swarm_ready(3);
+	uint32_t leader = swarm_leader(w), nodes[] = { leader, swarm_follower(w, 0) };
+	struct peer_message m = { .kind = PEER_SESSION_UP, .id = 900 };
+
+	for (int i = 0; i < 2; i++) {
+		struct swarm_node *n = &w->nodes[nodes[i]];
+		uint32_t sessions = n->sessions;
+		char id[64];
+
+		m.id++;
+		m.body = slice_of(n->node_id);
+		swarm_say(w, swarm_follower(w, 1), leader, &m);
+		swarm_run(w, 200);
+		CHECK_INT(n->sessions, sessions + 1);
+		task_on(w, nodes[i], i ? "web1" : "web0", id);
+		CHECK_INT(strlen(id), 25);
+	}
+	swarm_free(w);
+}
+
 /* ---- streams ---- */
 
 /* A client at `at` follows the log of a task on `node`: the request; *log is the order's number. */

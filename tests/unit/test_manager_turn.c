@@ -90,7 +90,7 @@ static void report(struct bench *b, const char *node_id, const char *hostname, c
 	struct node_description d = { .hostname = hostname };
 	struct session_report r = { .description = hostname ? &d : NULL, .node_message = message };
 
-	turn_report(&b->turn, node_id, &r);
+	(void)turn_report(&b->turn, &b->state, node_id, &r);
 }
 
 static void up(struct bench *b, const char *node_id)
@@ -274,7 +274,7 @@ TEST(a_node_that_has_left_is_down_at_once)
 	up(b, "n1");
 	up(b, "n2");
 	up(b, "n3");
-	turn_report(&b->turn, "n2", &left);
+	CHECK_INT(turn_report(&b->turn, &b->state, "n2", &left), 0);
 	down(b, "n2");
 	CHECK_STR(node(b, "n2"), "down: heartbeat failure");
 	/* A manager that is being taken out, too. */
@@ -321,7 +321,7 @@ static void tell(struct bench *b, const char *node_id, const struct tls_info *in
 
 	if (info)
 		d.tls_info = *info;
-	turn_report(&b->turn, node_id, &r);
+	(void)turn_report(&b->turn, &b->state, node_id, &r);
 	settle(b);
 }
 
@@ -431,7 +431,7 @@ TEST(a_workers_address_is_its_own)
 	CHECK_STR(state_node(&b->state, "n2")->status.addr, "192.0.2.2");
 	b->manager_count = 1;
 	r.description = &description;
-	turn_report(&b->turn, "n2", &r);
+	(void)turn_report(&b->turn, &b->state, "n2", &r);
 	settle(b);
 	CHECK_STR(state_node(&b->state, "n2")->status.addr, "192.0.2.4");
 	close_bench(b);
@@ -466,12 +466,17 @@ static void put_task(struct bench *b, const char *id)
 	txn_done(&txn);
 }
 
-static void report_task(struct bench *b, const char *id, int state)
+static int report_task_as(struct bench *b, const char *node_id, const char *id, int state)
 {
 	struct session_status s = { .task_id = id, .status.state = state };
 	struct session_report r = { .statuses = { &s, 1 } };
 
-	turn_report(&b->turn, "n2", &r);
+	return turn_report(&b->turn, &b->state, node_id, &r);
+}
+
+static void report_task(struct bench *b, const char *id, int state)
+{
+	CHECK_INT(report_task_as(b, "n2", id, state), 0);
 }
 
 TEST(a_status_moves_its_task_forward_only)
@@ -494,5 +499,53 @@ TEST(a_status_moves_its_task_forward_only)
 	turn_lead(&b->turn, &b->state, b->now_ms);
 	settle(b);
 	CHECK_INT(state_task(&b->state, "t1")->status.state, TASK_RUNNING);
+	close_bench(b);
+}
+
+TEST(a_node_speaks_of_no_task_but_its_own)
+{
+	struct bench *b = open_bench();
+
+	up(b, "n1");
+	up(b, "n2");
+	put_task(b, "t1");
+	CHECK_INT(report_task_as(b, "n1", "t1", TASK_FAILED), ERR_DENIED);
+	CHECK_INT(b->turn.statuses.count, 0);
+	CHECK_INT(write_one(b), 0);
+	CHECK_INT(state_task(&b->state, "t1")->status.state, TASK_ASSIGNED);
+	/* Nor does it stand in the way of what the task's node says. */
+	report_task(b, "t1", TASK_RUNNING);
+	settle(b);
+	CHECK_INT(state_task(&b->state, "t1")->status.state, TASK_RUNNING);
+	close_bench(b);
+}
+
+/* A node may say anything; what goes into the log with the others' news must fit there. */
+TEST(what_is_too_long_is_not_taken)
+{
+	struct bench *b = open_bench();
+	char *text = mem_new(TXN_TEXT_MAX + 1);
+	struct node_description d = { .hostname = text };
+	struct session_status s = { .task_id = "t1", .status = { .state = TASK_FAILED,
+								  .message = text } };
+	const struct session_report reports[] = {
+		{ .description = &d }, { .node_message = text }, { .statuses = { &s, 1 } },
+	};
+
+	memset(text, 'a', TXN_TEXT_MAX);
+	up(b, "n1");
+	up(b, "n2");
+	put_task(b, "t1");
+	for (size_t i = 0; i < sizeof(reports) / sizeof(reports[0]); i++) {
+		CHECK_INT(turn_report(&b->turn, &b->state, "n2", &reports[i]), ERR_LIMIT);
+		CHECK_INT(write_one(b), 0);
+	}
+	CHECK_STR(state_node(&b->state, "n2")->description.hostname, "n2");
+	/* The longest that is taken. */
+	text[TURN_NEWS_MAX - 200] = '\0';
+	CHECK_INT(turn_report(&b->turn, &b->state, "n2", &reports[0]), 0);
+	settle(b);
+	CHECK_STR(state_node(&b->state, "n2")->description.hostname, text);
+	mem_free(text);
 	close_bench(b);
 }

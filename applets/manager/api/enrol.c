@@ -30,12 +30,6 @@ static void write_answer(struct call *c, const struct cluster *cluster, const ch
 	json_close_object(&b->w);
 }
 
-static enum api_outcome refuse(struct call *c, int status, const char *prefix, const char *why)
-{
-	effects_log(c->turn->fx, LOG_WARNING, "no certificate is given: %s", why);
-	return fail(c, status, "%s%s", prefix, why);
-}
-
 /* The certificate that the body asks for, in an answer. 0, or -1: the error is replied. */
 static int certify(struct call *c, const struct json *body, const char *node_id,
 		   enum node_role role, struct body *b)
@@ -52,8 +46,8 @@ static int certify(struct call *c, const struct json *body, const char *node_id,
 	buf_init(&pem, CERTIFICATES_MAX);
 	err = ca_certify(cluster, &what, c->turn->rng, &pem, &msg);
 	if (err < 0) {
-		refuse(c, err == ERR_INVALID ? 400 : 500,
-		       err == ERR_INVALID ? INVALID_ARGUMENT : UNKNOWN, msg.text);
+		fail_text(c, err == ERR_INVALID ? 400 : 500,
+			  err == ERR_INVALID ? INVALID_ARGUMENT : UNKNOWN, &msg);
 	} else {
 		write_answer(c, cluster, node_id, &pem, b);
 		effects_log(c->turn->fx, LOG_INFO, "node %s has a %s's certificate", node_id,
@@ -71,7 +65,7 @@ static int read_availability(struct call *c, const struct json *body, int *avail
 	*availability = AVAILABILITY_ACTIVE;
 	if (text.len == 0 || availability_parse(text, availability) == 0)
 		return 0;
-	refuse(c, 400, INVALID_ARGUMENT, "the availability of a node is active, pause or drain");
+	fail(c, 400, INVALID_ARGUMENT "the availability of a node is active, pause or drain");
 	return -1;
 }
 
@@ -107,12 +101,12 @@ static int make_node(struct call *c, const struct json *body, enum node_role rol
 			       .join_key = arena_str(c->turn->arena, buf_slice(&key)) };
 	buf_done(&key);
 	if (err < 0) {
-		refuse(c, 400, INVALID_ARGUMENT, msg.text);
+		fail_text(c, 400, INVALID_ARGUMENT, &msg);
 		return -1;
 	}
 	asked = find_asked(c, node->join_key);
 	if (asked && (asked->status.state != NODE_UNKNOWN || asked->spec.role != (int)role)) {
-		refuse(c, 403, PERMISSION_DENIED, "a node has joined with this very request");
+		fail(c, 403, PERMISSION_DENIED "a node has joined with this very request");
 		return -1;
 	}
 	id_new(c->turn->rng, id);
@@ -137,8 +131,8 @@ enum api_outcome swarm_enrol(struct call *c)
 	if (ca_token_fits(cluster->worker_token, token))
 		role = ROLE_WORKER;
 	else if (!ca_token_fits(cluster->manager_token, token))
-		return refuse(c, 400, INVALID_ARGUMENT, "A valid join token is necessary to join "
-			      "this cluster");
+		return fail(c, 400, INVALID_ARGUMENT "A valid join token is necessary to join "
+			    "this cluster");
 	if (make_node(c, root, role, &node) < 0 ||
 	    certify(c, root, node.meta.id, role, &b) < 0)
 		return API_REPLIED;
@@ -157,7 +151,7 @@ enum api_outcome swarm_renew(struct call *c)
 	if (read_body(c, &root) < 0)
 		return API_REPLIED;
 	if (!node)
-		return refuse(c, 403, PERMISSION_DENIED, "it is no node of this swarm any more");
+		return fail(c, 403, PERMISSION_DENIED "it is no node of this swarm any more");
 	if (certify(c, root, c->ref, ca_role(node, member), &b) < 0)
 		return API_REPLIED;
 	return body_send(c, 200, &b);

@@ -234,6 +234,8 @@ void api_log(struct api *api, struct api_turn *turn, uint64_t session,
 	char key[8];
 	struct part *p = map_get(&api->log_parts, number_key(log->id, key));
 
+	if (p && p->session != session)
+		p = NULL;	/* another node was asked */
 	/* Its client went while the piece was under way, or there was no room to say so. */
 	if (!p && !log->end)
 		send_order(turn->fx, session, &(struct session_logs){ .id = log->id, .cancel = 1 });
