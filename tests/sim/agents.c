@@ -287,9 +287,13 @@ void agents_effect(struct host *manager, const struct effect *x)
 		carry(agent, TO_AGENT, 'M', x->body);
 		return;
 	}
-	carry(agent, TO_AGENT, x->status ? 'X' : 'R', (struct slice){ NULL, 0 });
 	agent->agent.restarting = 1;	/* nothing that it says is heard */
 	agent->agent.closing = x->status != 0;
+	if (x->status == 2)	/* the connection ends */
+		sim_at_host(agent, 0, sim_between(manager->sim, 50, 2 * MS), lost_due,
+			    NULL)->id = agent->agent.epoch;
+	else
+		carry(agent, TO_AGENT, x->status ? 'X' : 'R', (struct slice){ NULL, 0 });
 	if (x->status)
 		host_deliver(manager, 0, MANAGER, &down);
 }
