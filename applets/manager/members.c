@@ -176,6 +176,7 @@ static void tell_nodes(struct step *s)
 		addresses = strings_with(&s->m->scratch, &addresses, v->list[i].addr);
 	}
 	dispatch_managers(&s->m->dispatch, &ids, &addresses);
+	s->m->turn_due = 1;
 }
 
 void members_view(struct step *s)
