@@ -184,6 +184,7 @@ static void tell_nodes(struct step *s)
 		addresses = strings_with(&s->m->scratch, &addresses, v->list[i].addr);
 	}
 	dispatch_managers(&s->m->dispatch, &ids, &addresses);
+	s->m->turn_due = 1;
 }
 
 static void show(struct manager *m, const struct raft_member *member)

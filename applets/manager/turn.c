@@ -483,6 +483,46 @@ static void write_statuses(struct turn *t, const struct state *s, struct txn *tx
 	}
 }
 
+/* A manager that votes and answers where the other one, which is down, was. */
+static const struct api_manager *successor(const struct api_turn *view,
+					   const struct api_manager *old, const struct node *dead)
+{
+	for (uint32_t i = 0; i < view->manager_count; i++) {
+		const struct api_manager *m = &view->managers[i];
+		const struct node *node = state_node(view->state, m->node_id);
+
+		if (m != old && node && m->votes && m->reachable &&
+		    strcmp(m->node_id, old->node_id) != 0 && strcmp(m->addr, old->addr) == 0 &&
+		    node->description.hostname && dead->description.hostname &&
+		    strcmp(node->description.hostname, dead->description.hostname) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+/* A host that was set up anew has joined with the name and the address that it had: the manager
+ * that it was will not come back, and must not count in a majority for ever. */
+static void retire_replaced(const struct api_turn *view)
+{
+	for (uint32_t i = 0; i < view->manager_count; i++) {
+		const struct api_manager *m = &view->managers[i];
+		const struct node *stored = state_node(view->state, m->node_id), *by;
+		struct node node;
+
+		if (m->reachable || !stored || stored->status.state != NODE_DOWN ||
+		    stored->spec.role != ROLE_MANAGER || !successor(view, m, stored) ||
+		    txn_touches(view->txn, OBJECT_NODE, m->node_id) ||
+		    !txn_has_room(view->txn, 1))
+			continue;
+		by = state_node(view->state, successor(view, m, stored)->node_id);
+		node = *stored;
+		node.spec.role = ROLE_WORKER;
+		txn_put(view->txn, OBJECT_NODE, &node);
+		effects_log(view->fx, LOG_INFO, "node %s is down, and %s has its name and its "
+			    "address: it is no manager any more", m->node_id, by->meta.id);
+	}
+}
+
 void turn_write(struct turn *t, const struct api_turn *view, const struct manager_config *config,
 		uint64_t now_ms)
 {
@@ -491,6 +531,7 @@ void turn_write(struct turn *t, const struct api_turn *view, const struct manage
 	write_basics(config, view->state, view->rng, view->arena, view->txn);
 	end_rotation(t, view, config);
 	write_nodes(t, view, config);
+	retire_replaced(view);
 	write_statuses(t, view->state, view->txn);
 }
 

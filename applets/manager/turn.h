@@ -49,10 +49,11 @@ void turn_left(struct turn *t, const char *node_id, uint64_t now_ms);
 uint64_t turn_deadline_ms(const struct turn *t);
 /*
  * Writes the next changes into view->txn: the swarm's first objects, the end of a root's rotation
- * that every node has followed, nodes, statuses. A node's
- * object is made when our own node's session begins, and with the first report of any other of
- * view->managers. What was written stays noted until turn_settle: a status that is in the state is
- * not written again.
+ * that every node has followed, nodes, statuses. A node's object is made when our own node's
+ * session begins, and with the first report of any other of view->managers. A manager that is down
+ * loses its role when another one, which votes, has its hostname and address: that is its host, set
+ * up anew. What was written stays noted until turn_settle: a status that is in the state is not
+ * written again.
  */
 void turn_write(struct turn *t, const struct api_turn *view, const struct manager_config *config,
 		uint64_t now_ms);

@@ -133,6 +133,19 @@ check "and is found" eventually 15 is 1 addresses "$moved"
 check "all are managers" eventually 15 is 3 managers "$m"
 check "no container was touched" is "1 1" echo "$(on 1 web) $(on 2 web)"
 
+# A host is set up anew, with the name and the address that it had.
+for i in 1 4 5; do [ "$i" = "$m" ] || lost=$i; done
+sb_kill "$lost"
+x "$lost" sh -c 'rm -r /var/lib/swarmbox/*; rm -f /run/swarmbox/*.sock'
+old=$(sb "$m" node ls | awk -v h="h$lost" '$2 == h {print $1}')
+check "a manager has lost all it had, and joins again" \
+	join "$lost" --token "$(token "$m" manager)" "$(address "$m")"
+check "the manager that it was is none any more" eventually 30 is 3 \
+	eval 'sb "$m" info --format json | grep -o "\"Addr\":" | wc -l'
+check "it is a worker that is down" eventually 5 has "^$old .* Down +Active +[0-9]" sb "$m" node ls
+check "it can be removed" sb "$m" node rm "$old"
+check "three are managers" eventually 10 is 3 managers "$m"
+
 gone=$(name 3)
 check "a worker that is ready is not removed" fails "is not down" sb "$m" node rm "$gone"
 check "but by force" sb "$m" node rm --force "$gone"

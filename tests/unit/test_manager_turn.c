@@ -437,6 +437,62 @@ TEST(a_workers_address_is_its_own)
 	close_bench(b);
 }
 
+static int role(struct bench *b, const char *id)
+{
+	return state_node(&b->state, id)->spec.role;
+}
+
+/* A host that was set up anew joins with its name and address: what it was is no manager then. */
+TEST(a_replaced_manager_is_none_any_more)
+{
+	struct bench *b = open_bench();
+
+	up(b, "n1");
+	up(b, "n2");
+	report(b, "n2", "host", "");
+	up(b, "n3");
+	down(b, "n2");
+	b->managers[1].reachable = 0;
+	b->now_ms += NODE_GRACE_MS;
+	settle(b);
+	CHECK_STR(node(b, "n2"), "down: heartbeat failure");
+	/* Another host of that name; that address, but not voting yet; then it is the same. */
+	report(b, "n3", "host", "");
+	settle(b);
+	CHECK_INT(role(b, "n2"), ROLE_MANAGER);
+	b->managers[2].addr = "192.0.2.2:2377";
+	b->managers[2].votes = 0;
+	settle(b);
+	CHECK_INT(role(b, "n2"), ROLE_MANAGER);
+	b->managers[2].votes = 1;
+	settle(b);
+	CHECK_INT(role(b, "n2"), ROLE_WORKER);
+	CHECK_INT(role(b, "n3"), ROLE_MANAGER);
+	close_bench(b);
+}
+
+/* Two that are there, whatever they are called; and one that is down for a while by itself. */
+TEST(a_manager_that_is_away_stays_one)
+{
+	struct bench *b = open_bench();
+
+	up(b, "n1");
+	up(b, "n2");
+	up(b, "n3");
+	report(b, "n2", "host", "");
+	report(b, "n3", "host", "");
+	b->managers[2].addr = b->managers[1].addr;
+	settle(b);
+	CHECK_INT(role(b, "n2"), ROLE_MANAGER);
+	b->managers[2].addr = "192.0.2.3:2377";
+	down(b, "n2");
+	b->managers[1].reachable = 0;
+	b->now_ms += NODE_GRACE_MS;
+	settle(b);
+	CHECK_INT(role(b, "n2"), ROLE_MANAGER);
+	close_bench(b);
+}
+
 TEST(the_address_is_that_of_the_manager_that_votes)
 {
 	struct bench *b = open_bench();
