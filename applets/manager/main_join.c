@@ -117,7 +117,8 @@ int join_swarm(struct daemon *d, struct errmsg *msg)
 	buf_init(&request, GREETING_MAX);
 	buf_init(&j.answer, ENROL_ANSWER_MAX);
 	buf_init(&key, X509_PEM_MAX);
-	trust_request(&key, d->config->token, d->config->availability, &request);
+	trust_request(&key, &(struct trust_joiner){ d->config->token, d->config->availability,
+						    d->config->node.hostname }, &request);
 	mem_wipe(d->config->token, sizeof(d->config->token));
 	j.enrol.request = buf_slice(&request);
 	err = ask(&j, msg);

@@ -56,7 +56,7 @@ static void ask(struct daemon *d)
 	arena_init(&a);
 	buf_init(&r->key, X509_PEM_MAX);
 	buf_init(&r->request, GREETING_MAX);
-	trust_request(&r->key, NULL, NULL, &r->request);
+	trust_request(&r->key, NULL, &r->request);
 	r->enrol = (struct enrol){ .context = d, .loop = &d->loop, .channels = &d->channels,
 				   .manager_unit = ca_manager_unit, .done = on_answer,
 				   .request = buf_slice(&r->request) };

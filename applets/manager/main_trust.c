@@ -120,8 +120,7 @@ static void new_key(uint8_t key[X509_KEY_LEN])
 	mem_wipe(seed, sizeof(seed));
 }
 
-void trust_request(struct buf *key, const char *token, const char *availability,
-		   struct buf *request)
+void trust_request(struct buf *key, const struct trust_joiner *joiner, struct buf *request)
 {
 	static const struct x509_name nobody;	/* who it is, is the swarm's to say */
 	uint8_t secret[X509_KEY_LEN];
@@ -138,10 +137,12 @@ void trust_request(struct buf *key, const char *token, const char *availability,
 	json_begin(&w, request);
 	json_open_object(&w);
 	json_put_slice(&w, "CSR", buf_slice(&csr));
-	if (token)
-		json_put_str(&w, "Token", token);
-	if (availability)
-		json_put_str(&w, "Availability", availability);
+	if (joiner) {
+		json_put_str(&w, "Token", joiner->token);
+		json_put_str(&w, "Hostname", joiner->hostname);
+	}
+	if (joiner && joiner->availability)
+		json_put_str(&w, "Availability", joiner->availability);
 	json_close_object(&w);
 	buf_done(&der);
 	buf_done(&csr);

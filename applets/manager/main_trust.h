@@ -40,11 +40,15 @@ int trust_with_roots(struct trust *t, const struct trust *from, struct slice roo
 /* A new swarm: its root, and a manager's certificate for this node. */
 int trust_found(struct trust *t, const char *node_id, const char *swarm_id, int64_t now_s,
 		struct errmsg *msg);
+/* What one that joins says of itself; availability: NULL or a word. */
+struct trust_joiner {
+	const char *token, *availability, *hostname;
+};
+
 /* A new key of this node's, added to key in PEM (the caller wipes it), and what a manager is asked
- * to certify it with, added to request: {"CSR", "Token", "Availability"}. The last two: of one that
- * joins, else NULL. */
-void trust_request(struct buf *key, const char *token, const char *availability,
-		   struct buf *request);
+ * to certify it with, added to request: {"CSR"}, and of one that joins (else NULL) {"Token",
+ * "Availability", "Hostname"}. */
+void trust_request(struct buf *key, const struct trust_joiner *joiner, struct buf *request);
 
 /* Durable when it returns 0. */
 int trust_save(const struct trust *t, const struct datadir *dir, struct errmsg *msg);

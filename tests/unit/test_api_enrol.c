@@ -39,6 +39,7 @@ static const char *ask(const char *csr, const char *token)
 	json_open_object(&w);
 	json_put_str(&w, "CSR", csr);
 	json_put_str(&w, "Token", token);
+	json_put_str(&w, "Hostname", "host7");
 	json_close_object(&w);
 	text = arena_str(&fake.arena, buf_slice(&body));
 	buf_done(&body);
@@ -156,6 +157,7 @@ TEST(a_workers_token_makes_a_worker)
 	CHECK(node && node->spec.role == ROLE_WORKER);
 	CHECK_INT(node->spec.availability, AVAILABILITY_ACTIVE);
 	CHECK_INT(node->status.state, NODE_UNKNOWN);
+	CHECK_STR(node->description.hostname, "host7");
 	CHECK_INT(api_fake_call(&fake, "GET", "/nodes", NULL), 200);
 	CHECK(!strstr(fake.body, "JoinKey") && !strstr(fake.body, node->join_key));
 	api_fake_done(&fake);

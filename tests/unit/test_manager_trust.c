@@ -93,7 +93,8 @@ static void check_request(const char *token)
 	buf_init(&pem, X509_PEM_MAX);
 	buf_init(&request, GREETING_MAX);
 	buf_init(&der, X509_DER_MAX);
-	trust_request(&pem, token, NULL, &request);
+	trust_request(&pem, token ? &(struct trust_joiner){ token, NULL, "host1" } : NULL,
+		      &request);
 	CHECK_INT(json_parse(&arena, buf_slice(&request), &root, NULL), 0);
 	CHECK(slice_is(json_string(json_get(root, "Token")), token ? token : ""));
 	CHECK_INT(json_get(root, "Token") != NULL, token != NULL);

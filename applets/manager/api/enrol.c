@@ -5,7 +5,10 @@
 #include "applets/manager/ca.h"
 #include "base/timefmt.h"
 
-enum { CERTIFICATES_MAX = 16 << 10 };
+enum {
+	CERTIFICATES_MAX = 16 << 10,
+	HOSTNAME_MAX = 253,	/* RFC 1035, 2.3.4 */
+};
 
 static void write_managers(struct call *c, struct json_writer *w)
 {
@@ -69,6 +72,18 @@ static int read_availability(struct call *c, const struct json *body, int *avail
 	return -1;
 }
 
+/* Until its agent describes it. What is no name is left out. */
+static const char *read_hostname(struct call *c, const struct json *body)
+{
+	struct slice name = json_string(json_get(body, "Hostname"));
+
+	for (size_t i = 0; i < name.len; i++) {
+		if (name.data[i] <= ' ' || name.data[i] > '~')
+			return NULL;
+	}
+	return name.len && name.len <= HOSTNAME_MAX ? arena_str(c->turn->arena, name) : NULL;
+}
+
 /* The node that has asked with this key before. */
 static const struct node *find_asked(struct call *c, const char *key)
 {
@@ -98,6 +113,7 @@ static int make_node(struct call *c, const struct json *body, enum node_role rol
 	buf_init(&key, X509_PEM_MAX);
 	err = ca_request_key(json_string(json_get(body, "CSR")), &key, &msg);
 	*node = (struct node){ .spec.role = role,
+			       .description.hostname = read_hostname(c, body),
 			       .join_key = arena_str(c->turn->arena, buf_slice(&key)) };
 	buf_done(&key);
 	if (err < 0) {
