@@ -41,11 +41,10 @@ static void on_message(void *context, uint64_t id, struct slice body)
 	daemon_deliver(context, MANAGER, &ev);
 }
 
-/* Numbers of requests that come by the cluster port have this bit. */
+/* Numbers of requests for certificates have this bit. The number itself is 0: our own. */
 #define ENROL_BIT (UINT64_C(1) << 62)
 
-/* One that has a certificate wants its next one, any other wants to join. */
-static void on_enrol(void *context, uint64_t id, const char *name, struct slice body)
+static void ask_manager(struct daemon *d, uint64_t id, const char *name, struct slice body)
 {
 	char target[TLS_NAME_MAX + 32];
 	struct event ev = { .kind = EVENT_REQUEST, .id = id | ENROL_BIT, .method = SLICE("POST"),
@@ -53,14 +52,28 @@ static void on_enrol(void *context, uint64_t id, const char *name, struct slice 
 
 	snprintf(target, sizeof(target), "/swarm/enrol%s%s", *name ? "/" : "", name);
 	ev.target = slice_of(target);
-	daemon_deliver(context, MANAGER, &ev);
+	daemon_deliver(d, MANAGER, &ev);
+}
+
+void links_ask(struct daemon *d, struct slice request)
+{
+	ask_manager(d, 0, d->config->node.node_id, request);
+}
+
+/* One that has a certificate wants its next one, any other wants to join. */
+static void on_enrol(void *context, uint64_t id, const char *name, struct slice body)
+{
+	ask_manager(context, id, name, body);
 }
 
 int links_answer(struct daemon *d, const struct effect *x)
 {
 	if (!(x->id & ENROL_BIT))
 		return 0;
-	port_enrolled(&d->port, x->id & ~ENROL_BIT, x->status, x->body);
+	if (x->id == ENROL_BIT)
+		renewal_answer(d, x->status, x->body);
+	else
+		port_enrolled(&d->port, x->id & ~ENROL_BIT, x->status, x->body);
 	return 1;
 }
 

@@ -59,6 +59,7 @@ struct renewal {
 	struct loop_timer timer;
 	struct enrol enrol;
 	int asking;
+	int own;			/* this node's own manager was asked */
 	int now;			/* the one there is is not what it must be */
 	int asked_now;			/* so it was when the next one was asked for */
 	struct buf key, request;	/* of what is asked for; key: PEM */
@@ -155,6 +156,8 @@ void links_effect(struct daemon *d, const struct effect *x);
 void links_agent(struct daemon *d, const struct effect *x);
 /* Replies to a node that wants a certificate. 1 if the request was one of these. */
 int links_answer(struct daemon *d, const struct effect *x);
+/* Has this node's own manager, and so the leader, certify it: renewal_answer follows, later. */
+void links_ask(struct daemon *d, struct slice request);
 /* Makes next what this node shows and believes, durably. It is ours, whatever comes of it. */
 int links_trust(struct daemon *d, struct trust *next, struct errmsg *msg);
 void links_flush(struct daemon *d);
@@ -179,6 +182,8 @@ void agent_node(struct daemon *d, const struct effect *x);
 void renewal_start(struct daemon *d);
 /* The certificate says what the node is not to be any more. */
 void renewal_now(struct daemon *d);
+/* What was said to the request: an HTTP status, or a code and why (io/agent.h). */
+void renewal_answer(struct daemon *d, int status, struct slice body);
 void renewal_done(struct daemon *d);
 
 /* ---- main_lock.c ---- */

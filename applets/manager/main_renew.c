@@ -1,6 +1,7 @@
 /* A node's certificate ends, or says what the node is not to be any more, and its next one is asked
- * for in time. Contracts are in main_private.h and io/agent.h. Any manager can be asked, this very
- * one, too: it is asked last, as one that is none any more has no leader to ask. */
+ * for in time. Contracts are in main_private.h and io/agent.h. Any manager can be asked. A manager
+ * asks itself last, as one that is none any more has no leader to ask; but that needs no
+ * certificate, so one that is alone goes on however long it was away. */
 #include <stdio.h>
 #include "applets/manager/ca.h"
 #include "applets/manager/main_private.h"
@@ -34,42 +35,27 @@ static void wipe_buf(struct buf *b)
 	buf_done(b);
 }
 
-/* This node's own port, as it can be dialed from here. */
-static const char *own_address(struct arena *a, const char *listen_addr)
-{
-	struct slice port = slice_of(listen_addr), host = slice_cut(&port, ':');
-
-	if (slice_is(host, "0.0.0.0"))
-		host = SLICE("127.0.0.1");
-	return arena_printf(a, "%.*s:%.*s", SLICE_ARGS(host), SLICE_ARGS(port));
-}
-
 static void on_answer(void *context, int status, struct slice body);
 
+/* The other managers; this one itself when none of them will do. */
 static void ask(struct daemon *d)
 {
 	struct renewal *r = &d->renewal;
 	struct errmsg msg = { { 0 } };
-	const char *managers = d->config->node.contacts;
-	struct arena a;
 
-	arena_init(&a);
 	buf_init(&r->key, X509_PEM_MAX);
 	buf_init(&r->request, GREETING_MAX);
 	trust_request(&r->key, NULL, &r->request);
 	r->enrol = (struct enrol){ .context = d, .loop = &d->loop, .channels = &d->channels,
 				   .manager_unit = ca_manager_unit, .done = on_answer,
 				   .request = buf_slice(&r->request) };
-	if (d->is_manager)
-		managers = arena_printf(&a, "%s %s", managers,
-					own_address(&a, d->config->node.listen_addr));
-	r->asking = enrol_start(&r->enrol, slice_of(managers), &msg) == 0;
-	if (!r->asking)
-		log_printf(LOG_ERROR, "this node's certificate cannot be renewed: %s", msg.text);
+	r->asking = 1;
+	r->own = 0;
 	/* What it is to be may change before the answer comes, and after it was made. */
 	r->asked_now = r->now;
-	r->now &= !r->asking;
-	arena_done(&a);
+	r->now = 0;
+	if (enrol_start(&r->enrol, slice_of(d->config->node.contacts), &msg) < 0)
+		on_answer(d, ERR_UNAVAILABLE, slice_of(msg.text));
 }
 
 static void forget_request(struct daemon *d)
@@ -156,30 +142,62 @@ static void check_role(struct daemon *d)
 	daemon_restart(d);
 }
 
-static void on_answer(void *context, int status, struct slice body)
+/* Nobody lets it in any more. */
+static void check_life(struct daemon *d)
 {
-	struct daemon *d = context;
-	struct errmsg msg = { { 0 } };
-	int err = 0;
+	if (clock_wall_ns() / SECOND_NS <= d->trust->cert.not_after_s || d->config->node.error)
+		return;
+	d->config->node.error = "this node's certificate has ended, it was away for too long, or "
+		"its clock is wrong: 'swarmbox leave --force', then join again";
+	log_printf(LOG_ERROR, "%s", d->config->node.error);
+	daemon_tell(d, d->config->node.error);
+}
 
-	if (status == 403)
-		agent_removed(d);
-	else if (status != 200)
-		log_refusal(status, body);
-	else
-		err = take(d, body, &msg);
-	if (err < 0)
+static void take_answer(struct daemon *d, struct slice body)
+{
+	struct errmsg msg = { { 0 } };
+	int err = take(d, body, &msg);
+
+	if (err < 0) {
 		log_printf(LOG_ERROR, "this node's certificate cannot be renewed: %s", msg.text);
-	else if (status == 200)
-		log_printf(LOG_INFO, "this node has its next certificate");
-	if (status != 200 || err < 0)
 		d->renewal.now |= d->renewal.asked_now;
+	} else {
+		log_printf(LOG_INFO, "this node has its next certificate");
+		d->config->node.error = NULL;
+	}
+}
+
+void renewal_answer(struct daemon *d, int status, struct slice body)
+{
+	struct renewal *r = &d->renewal;
+
+	if (!r->asking)
+		return;
+	if ((status < 0 || status >= 500) && d->is_manager && !r->own) {
+		r->own = 1;
+		links_ask(d, buf_slice(&r->request));
+		return;
+	}
+	if (status == 200) {
+		take_answer(d, body);
+	} else if (status == 403) {
+		agent_removed(d);
+	} else {
+		r->now |= r->asked_now;
+		log_refusal(status, body);
+		check_life(d);
+	}
 	forget_request(d);
 	if (status == 403)
 		return;		/* for good */
-	look_after(d, !d->renewal.now && seconds_left(d) > AGAIN_S ? seconds_left(d) : AGAIN_S);
-	if (status == 200 && err == 0)
+	look_after(d, !r->now && seconds_left(d) > AGAIN_S ? seconds_left(d) : AGAIN_S);
+	if (status == 200)
 		check_role(d);
+}
+
+static void on_answer(void *context, int status, struct slice body)
+{
+	renewal_answer(context, status, body);
 }
 
 void renewal_done(struct daemon *d)

@@ -158,6 +158,12 @@ sb() {
 	"$LAB" x "$i" "$SWARMBOX" "$@"
 }
 
+# A swarm's nodes: where host I is reached; I's word for the token of a role; I joins; I runs again.
+address() { echo "$("$LAB" ip "$1"):2377"; }
+token() { sb "$1" swarm join-token -q "${@:2}"; }
+join() { sb "$1" join --advertise-addr "$(address "$1")" "${@:2}"; }
+start() { sb "$1" manager --foreground=false; }
+
 # sb_kill I [SIGNAL]: each swarmbox process of host I gets SIGNAL (KILL); returns when all are gone.
 sb_kill() {
 	x "$1" sh -c 'pids() {

@@ -5,9 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 ATTACK=${BUILD:-$LAB_TREE/build}/attack
 LOG=/run/swarmbox/swarmbox.log
 
-address() { echo "$("$LAB" ip "$1"):2377"; }
 token() { sb 1 swarm join-token -q "${@:2}" "$1"; }
-join() { sb "$1" join --advertise-addr "$(address "$1")" "${@:2}"; }
 name() { sb "$1" info --format json | grep -oP '"NodeID": ?"\K[^"]*' | head -1; }
 # attack ARGUMENT...: on host 1, by somebody who is none of the hosts.
 attack() { x 0 "$ATTACK" --to "$(address 1)" --ca "$LAB_TMP/root" "$@"; }

@@ -5,8 +5,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 export LAB_DISK_MB=160
 
-address() { echo "$("$LAB" ip "$1"):2377"; }
-start() { sb "$1" manager --foreground=false; }
 # restart I: killed, and started again.
 restart() { sb_kill "$1" && start "$1"; }
 key() { sb "${1:-1}" swarm unlock-key -q; }

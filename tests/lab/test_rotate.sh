@@ -4,10 +4,6 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
-address() { echo "$("$LAB" ip "$1"):2377"; }
-token() { sb "$1" swarm join-token -q "${@:2}"; }
-join() { sb "$1" join --advertise-addr "$(address "$1")" "${@:2}"; }
-start() { sb "$1" manager --foreground=false; }
 ready() { sb "${1:-1}" node ls --format json | grep -c '"Status":"Ready"'; }
 root() { sb "$1" swarm ca; }
 rotate() { sb "$1" swarm ca --rotate "${@:2}"; }

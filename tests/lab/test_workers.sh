@@ -3,10 +3,6 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
-address() { echo "$("$LAB" ip "$1"):2377"; }
-token() { sb "$1" swarm join-token -q "${@:2}"; }
-join() { sb "$1" join --advertise-addr "$(address "$1")" "${@:2}"; }
-start() { sb "$1" manager --foreground=false; }
 # name I: host I's name as the swarm knows it.
 name() { sb "$1" info --format json | grep -oP '"NodeID": ?"\K[^"]*' | head -1; }
 # ready: how many nodes are; managers: how many of them are.
