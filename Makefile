@@ -172,6 +172,10 @@ $(BUILD)/attack: $(call obj,host,$(ATTACK)) $(BUILD)/obj/host/libswarmbox.a
 	$Q$(HOSTCC) -o $@ $^ $(call libs,host)
 
 # What is measured of a part, without the rest.
+$(BUILD)/handshake: $(call obj,host,tests/bench/handshake.c tests/unit/devcert.c) \
+		$(BUILD)/obj/host/libswarmbox.a
+	$(call say,LD,$@)
+	$Q$(HOSTCC) -o $@ $^ $(call libs,host)
 $(BUILD)/agents: $(call obj,host,tests/bench/agents.c) $(BUILD)/obj/host/libswarmbox.a
 	$(call say,LD,$@)
 	$Q$(HOSTCC) -o $@ $^ $(call libs,host)
@@ -226,7 +230,7 @@ check-slow:
 	$Q+MAKE='$(MAKE)' BUILD='$(BUILD)' DEPS='$(DEPS)' tools/check --slow
 soak: all $(BUILD)/kvload
 	$QBUILD='$(abspath $(BUILD))' SWARMBOX='$(abspath $(BUILD)/swarmbox)' tests/lab/soak
-bench: all $(BUILD)/kvload $(BUILD)/agents
+bench: all $(BUILD)/kvload $(BUILD)/agents $(BUILD)/handshake
 	$QBUILD='$(abspath $(BUILD))' SWARMBOX='$(abspath $(BUILD)/swarmbox)' tests/bench/run
 
 # ---- use -----------------------------------------------------------------------

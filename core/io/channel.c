@@ -348,7 +348,8 @@ static int read_in(struct channel *c)
 	static char bytes[CHANNEL_READ_BYTES];
 
 	for (int i = 0; i < CHANNEL_READ_TURNS; i++) {
-		ssize_t n = recv(c->watch.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		size_t size = c->stage == CHANNEL_OPEN ? sizeof(bytes) : CHANNEL_SHAKE_BYTES;
+		ssize_t n = recv(c->watch.fd, bytes, size, MSG_DONTWAIT);
 		int err;
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -362,7 +363,7 @@ static int read_in(struct channel *c)
 		}
 		err = take(c, (struct slice){ bytes, (size_t)n });
 		if (err < 0 || n < (ssize_t)sizeof(bytes))
-			return err;
+			return err;	/* what is left of a handshake: in the next turn */
 	}
 	return 0;
 }

@@ -37,6 +37,9 @@ enum {
 	CHANNEL_SILENT_MS = 2000,	/* a host that answers nothing for so long is gone */
 	CHANNEL_READ_BYTES = 64 << 10,	/* read at once, into one buffer for all */
 	CHANNEL_READ_TURNS = 8,		/* reads of one channel in a turn of the loop */
+	CHANNEL_SHAKE_BYTES = 512,	/* read in a turn during a handshake: what they lead to is
+					 * under 2 ms of arithmetic, all of a server's flight over
+					 * it (tests/bench/run tls) */
 };
 
 /* The two ends' certificates, as in struct tls_config; borrowed by each channel made with it. */
