@@ -143,7 +143,7 @@ check "a manager has lost all it had, and joins again" \
 	join "$lost" --token "$(token "$m" manager)" "$(address "$m")"
 check "the manager that it was is none any more" eventually 30 is 3 \
 	eval 'sb "$m" info --format json | grep -o "\"Addr\":" | wc -l'
-check "it is a worker that is down" eventually 5 has "^$old .* Down +Active +[0-9]" sb "$m" node ls
+check "it is a worker that is down" eventually 5 has "^$old .* Down +(Active|Pause) +[0-9]" sb "$m" node ls
 check "it can be removed" sb "$m" node rm "$old"
 check "three are managers" eventually 10 is 3 managers "$m"
 
